@@ -1,0 +1,34 @@
+#ifndef NEPHRON_DVCFILE_H
+#define NEPHRON_DVCFILE_H
+
+#include "arena.h"
+#include "pipeline.h"
+#include "str.h"
+
+struct err;
+struct value;
+
+/*
+ * .dvc files. A new one is written in DVC's order:
+ *   outs:
+ *   - md5: 4a8d1c454172624a92e9bc4bbe4f459c.dir
+ *     size: 20
+ *     nfiles: 9            folders only
+ *     isexec: true         single files with u+x only
+ *     hash: md5
+ *     path: data
+ * An existing one is edited as text: only md5, size, nfiles, isexec and hash of the item change; comments, order, quotes, desc,
+ * meta and unknown keys stay as the person left them.
+ */
+
+/* A file of `dvc add`: one out. */
+void dvcfile_new(struct strbuf *out, const char *path, const struct hash *hash);
+/* Replaces the hash fields of item `index` of list `key` ("outs" or "deps") in `text`. ERR_FORMAT when the text has no
+ * such item in block style. `stage_md5` not NULL: also replaces the top-level md5 (imports). */
+int dvcfile_edit(struct str text, const char *key, size_t index, const struct hash *hash,
+                 struct strbuf *out, struct err *e);
+int dvcfile_set_md5(struct str text, const char *stage_md5, struct strbuf *out, struct err *e);
+/* md5 of an import stage over its canonical JSON (dvc.md §4). `doc` is the parsed file. */
+void dvcfile_stage_md5(const struct value *doc, char hex[33]);
+
+#endif

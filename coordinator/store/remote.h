@@ -1,0 +1,94 @@
+#ifndef NEPHRON_REMOTE_H
+#define NEPHRON_REMOTE_H
+
+#include "arena.h"
+#include "cas.h"
+#include "pipeline.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct err;
+struct store;
+struct checkout_target;
+
+/*
+ * Moving objects between the cache and a remote of the same layout (files/md5/<2>/<30>, runs/…). Objects go before
+ * the .dir that names them, so that a present .dir implies its members; each arrives under a temp name and is verified before
+ * it gets its own.
+ */
+
+/* A kind of remote. All functions may be called from several threads. `path` is relative: "files/md5/ab/cdef…". */
+struct remote_ops {
+    const char *scheme;
+    /* 1 there, 0 absent, -1 error. */
+    int (*has)(void *ctx, const char *path, struct err *e);
+    /* Stores a local file; whole or not at all. */
+    int (*put)(void *ctx, const char *path, const char *local, struct err *e);
+    /* Fetches to a local file name that does not exist yet. ERR_MISSING when absent. */
+    int (*get)(void *ctx, const char *path, const char *local, struct err *e);
+    /* Calls fn for every file below `prefix`. NULL when the kind cannot list (http). */
+    int (*list)(void *ctx, const char *prefix, int (*fn)(void *fn_ctx, const char *path), void *fn_ctx,
+                struct err *e);
+    void (*close)(void *ctx);
+};
+
+struct remote {
+    const char *name, *url;
+    const struct remote_ops *ops;
+    void *ctx;
+    int jobs; /* 0: 4 x cores */
+};
+
+/*
+ * By name, or core.remote when NULL. ERR_CONFIG with DVC's texts: "config file error: no remote specified in …",
+ * "remote 'nosuch' doesn't exist". A kind that is not built in: ERR_REMOTE naming it. Strings in `a`.
+ */
+int remote_open(struct remote *r, struct store *s, struct arena *a, const char *name, struct err *e);
+void remote_close(struct remote *r);
+/* A remote that is a folder, without configuration. */
+void remote_open_dir(struct remote *r, struct arena *a, const char *dir);
+
+/* The objects that stages use: each once, folders with their members. */
+struct remote_object {
+    struct cas_id id;
+    const char *shown;   /* "data/1.csv": for status -c */
+    const char *remote;  /* the out's own remote, or NULL */
+    size_t parent;       /* index of the .dir that names it; SIZE_MAX: none */
+};
+struct remote_set {
+    struct remote_object *objects; /* a .dir stands before its members */
+    size_t count, capacity;
+    struct remote_index *index;    /* private to remote.c */
+};
+struct remote_collect_options {
+    bool push;                /* leaves out outs with push: false */
+    const char *only_remote;  /* -r NAME: leaves out outs of other remotes */
+    struct remote *fetch_dirs; /* a .dir that the cache lacks is fetched from here */
+};
+int remote_collect(struct store *s, struct arena *a, const struct checkout_target *targets,
+                   size_t count, const struct remote_collect_options *opt, struct remote_set *set,
+                   struct err *e);
+
+struct remote_result {
+    size_t moved;         /* objects, .dir included */
+    size_t failed;        /* each was noted: "failed to transfer 'md5' - reason" */
+    const char **missing; /* md5 of objects that are in neither place */
+    size_t missing_count;
+};
+/* Errors only when nothing could be tried; failed objects are counted. */
+int remote_push(struct store *s, struct arena *a, struct remote *r, const struct remote_set *set,
+                struct remote_result *res, struct err *e);
+int remote_fetch(struct store *s, struct arena *a, struct remote *r, const struct remote_set *set,
+                 struct remote_result *res, struct err *e);
+/* Both run caches: files not there yet are copied; *moved counts them. */
+int remote_push_runs(struct store *s, struct remote *r, size_t *moved, struct err *e);
+int remote_fetch_runs(struct store *s, struct remote *r, size_t *moved, struct err *e);
+
+/* status -c: where each object is. */
+enum remote_place { REMOTE_OK, REMOTE_NEW, REMOTE_DELETED, REMOTE_MISSING };
+int remote_compare(struct store *s, struct remote *r, const struct remote_set *set,
+                   enum remote_place *places, struct err *e);
+const char *remote_place_name(enum remote_place p); /* "new", "deleted", "missing" */
+
+#endif
