@@ -1,6 +1,7 @@
 #ifndef NEPHRON_SHARD_H
 #define NEPHRON_SHARD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct par;

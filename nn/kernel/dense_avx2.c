@@ -1,0 +1,12 @@
+/* The loops of dense_simd.h for AVX2; the build gives this file the flags.
+ */
+
+#if defined(__x86_64__)
+#define DENSE_LANES 8
+#define DENSE_TABLE dense_kernel_avx2
+#define DENSE_NAME "avx2"
+
+#include "dense_simd.h"
+#else
+typedef int dense_avx2_is_for_x86_64; /* an empty file is not C */
+#endif
