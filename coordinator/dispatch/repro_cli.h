@@ -1,0 +1,33 @@
+#ifndef NEPHRON_REPRO_CLI_H
+#define NEPHRON_REPRO_CLI_H
+
+#include "repro.h"
+
+#include <stdbool.h>
+
+/*
+ * The commands `repro` and `explain` from the command line down to the engine, with the seams that differ between programs:
+ * `nephron` uses processes of this host, `nephron-mpi` its ranks and the run store.
+ */
+
+struct repro_backend {
+    const char *program;     /* "nephron" */
+    /* NULL: runner_local with -j N slots. */
+    struct runner *(*open_runner)(void *ctx, int slots, struct err *e);
+    int slots;               /* 0: -j N */
+    int threads_per_slot;    /* 0: cores / slots, where slots > 1 */
+    /* Something is stale and -n N was typed: replaces the process by mpirun, returns only with *e set. NULL: -n is refused. */
+    int (*launch)(void *ctx, int ranks, const char *hostfile, int argc, char **argv, struct err *e);
+    /* A run begins (something runs) and ends: gives the sink and its run id; NULL: no tracking. */
+    int (*run_begin)(void *ctx, const struct repro_context *c, const struct event_sink **sink,
+                     const char **run_id, struct err *e);
+    void (*run_end)(void *ctx, const struct repro_result *result, const struct err *why);
+    void *ctx;
+};
+
+/* argv[0] is "repro". Prints everything; returns the exit code. backend NULL: the local one. */
+int repro_main(int argc, char **argv, const struct repro_backend *backend);
+/* `explain [STAGE…] [--json]`: why a stage would run, by the code that decides. */
+int explain_main(int argc, char **argv);
+
+#endif

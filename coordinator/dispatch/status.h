@@ -1,0 +1,61 @@
+#ifndef NEPHRON_STATUS_H
+#define NEPHRON_STATUS_H
+
+#include "str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct job;
+struct job_result;
+struct stage;
+
+/*
+ * Who is told what a repro does: a table of functions, one call an event, always from the dispatching thread. Readers: the terminal in DVC's
+ * words, JSON lines, and a fake for tests. Every function may be NULL.
+ */
+
+#define STATUS_OUTCOMES(X)                                                                         \
+    X(FRESH, "fresh")       /* not stale */                                                        \
+    X(RAN, "ran")                                                                                  \
+    X(RESTORED, "restored") /* from the run cache, or the lock was right and outputs were not */   \
+    X(VERIFIED, "verified") /* a frozen stage or a .dvc file: hashed again */                      \
+    X(FAILED, "failed")                                                                            \
+    X(SKIPPED, "skipped")   /* something it needs failed */                                        \
+    X(DRY, "dry")
+
+enum status_outcome {
+#define X(name, text) STATUS_##name,
+    STATUS_OUTCOMES(X)
+#undef X
+};
+const char *status_outcome_name(enum status_outcome o);
+
+struct status {
+    const struct status_ops *ops;
+};
+
+struct status_ops {
+    /* A line for the person that belongs to no other event: "Updating lock file 'dvc.lock'", "WARNING: …". */
+    void (*note)(struct status *s, bool warning, const char *text);
+    /* The stage is about to run (or would, with `dry`). `reason`: why it is stale. */
+    void (*begin)(struct status *s, const struct stage *st, const char *reason, bool dry);
+    /* One command starts. Captured runs are told at the end: `live` is false then. */
+    void (*command)(struct status *s, const struct stage *st, const char *cmd, bool live);
+    /* What the stage wrote, whole; only when it was captured. */
+    void (*output)(struct status *s, const struct stage *st, struct str text);
+    void (*end)(struct status *s, const struct stage *st, enum status_outcome o, double seconds,
+                const char *error);
+    /* Numbers for a progress line, after every event. */
+    void (*progress)(struct status *s, size_t done, size_t total, size_t running);
+    void (*finish)(struct status *s, size_t ran, size_t failed, size_t skipped);
+    void (*close)(struct status *s);
+};
+
+/* DVC's words on stdout and stderr. `quiet`: only warnings. `progress`: a line with counts on a terminal. Returns new (ops->close). */
+struct status *status_tty_new(bool quiet, bool progress);
+/* One JSON object a line on stdout: {"event": "begin", "stage": …, "schema": 1}. */
+struct status *status_json_new(void);
+
+#endif
