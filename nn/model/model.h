@@ -65,6 +65,7 @@ struct model_config {
         width_divisor; /* 0: 1. Channels (and `hidden`) are divided by it: small nets for tests */
     size_t hidden;     /* 0: 4096, width of the classifier's hidden layers before the division */
     double keep;       /* 0: 0.5. Dropout keeps an element with this probability; 1: none */
+    bool empty;        /* no random first values: a file will be read into the parameters */
     struct par *par;   /* kept until model_free; NULL: the calling thread */
 };
 
