@@ -8,8 +8,8 @@ struct image_norm;
 
 /*
  * Augmentation: one random affine map per sample and epoch, sampled once, bilinearly, from the
- * resized RGB8 picture (W x H of the network's input), so that nothing is blurred twice. Outside the
- * picture the nearest edge pixel counts ("nearest" fill of Keras).
+ * resized RGB8 picture (W x H of the network's input), so that nothing is blurred twice. Outside
+ * the picture the nearest edge pixel counts ("nearest" fill of Keras).
  *
  * With c = ((W-1)/2, (H-1)/2), y pointing down, the content moves by
  *     out = c + (shift_x*W, shift_y*H) + scale * Rot(angle) * Shear(shear) * Flip * (in - c)
@@ -22,7 +22,7 @@ struct augment_options {
     double shift;        /* each shift uniform in +-this, fraction of the side */
     double scale_low, scale_high;
     double shear_deg;
-    bool flip;           /* with probability 1/2 */
+    bool flip; /* with probability 1/2 */
 };
 #define AUGMENT_DEFAULT                                                                            \
     ((struct augment_options){.rotation_deg = 40,                                                  \

@@ -17,9 +17,9 @@ struct image;
 struct chart_confusion {
     const char *title; /* NULL: "Confusion matrix" */
     const char *const *class_names;
-    size_t classes;          /* 2..64 */
-    const size_t *counts;    /* [true * classes + predicted] */
-    const char *note;        /* line below: "validation, random split, accuracy 98.9 %" or NULL */
+    size_t classes;       /* 2..64 */
+    const size_t *counts; /* [true * classes + predicted] */
+    const char *note;     /* line below: "validation, random split, accuracy 98.9 %" or NULL */
 };
 int chart_confusion(const struct chart_confusion *c, struct image *out, struct err *e);
 
@@ -32,7 +32,7 @@ struct chart_lines {
     const char *title;
     const char *x_label, *y_label; /* NULL: none */
     const struct chart_series *series;
-    size_t series_count; /* 1..8 */
+    size_t series_count;  /* 1..8 */
     double y_low, y_high; /* both 0: from the data */
     int width, height;    /* px; 0: 720 x 480 */
 };
@@ -51,9 +51,9 @@ struct chart_sheet {
     const char *title;
     const char *note;
     const struct chart_cell *cells;
-    size_t count;    /* 0: the sheet says "none" */
-    int columns;     /* 0: 6 */
-    int thumb_px;    /* 0: 128 */
+    size_t count; /* 0: the sheet says "none" */
+    int columns;  /* 0: 6 */
+    int thumb_px; /* 0: 128 */
 };
 int chart_sheet(const struct chart_sheet *c, struct image *out, struct err *e);
 

@@ -29,15 +29,16 @@ struct dataset {
     size_t class_count;
     struct sample *samples;
     size_t count;
-    size_t *class_sizes;  /* [class_count] */
-    size_t *class_first;  /* [class_count]: samples of class c are class_first[c] .. + class_sizes[c] */
+    size_t *class_sizes; /* [class_count] */
+    size_t
+        *class_first; /* [class_count]: samples of class c are class_first[c] .. + class_sizes[c] */
     size_t ignored_count; /* files with other endings */
     /* Above: public. Below: private to dataset.c */
     struct arena arena;
 };
 
 struct dataset_options {
-    size_t classes;          /* expected number of classes (CLASSES); 0: any number >= 2 */
+    size_t classes;           /* expected number of classes (CLASSES); 0: any number >= 2 */
     const char **class_names; /* expected names in this order, `classes` of them, or NULL */
 };
 

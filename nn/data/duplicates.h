@@ -12,10 +12,10 @@ struct split;
 struct strbuf;
 
 /*
- * Near copies across a split: slices of one scan differ by a few grey levels, so a random split puts
- * near copies of training pictures into validation and its accuracy says nothing of unseen patients.
- * Each picture becomes a 16x16 grey thumbnail (area mean of the resized picture); the distance
- * of two is the root mean square difference in grey levels.
+ * Near copies across a split: slices of one scan differ by a few grey levels, so a random split
+ * puts near copies of training pictures into validation and its accuracy says nothing of unseen
+ * patients. Each picture becomes a 16x16 grey thumbnail (area mean of the resized picture); the
+ * distance of two is the root mean square difference in grey levels.
  */
 
 #define DUPLICATES_SIDE 16
@@ -32,10 +32,10 @@ void thumbs_release(struct thumbs *t);
 double thumbs_distance(const struct thumbs *t, size_t a, size_t b); /* grey levels RMS, 0..255 */
 
 struct duplicates {
-    size_t valid_count;      /* validation samples looked at */
-    size_t near_count;       /* of these, with a near copy in training */
+    size_t valid_count;                  /* validation samples looked at */
+    size_t near_count;                   /* of these, with a near copy in training */
     size_t valid_example, train_example; /* sample indices of the nearest pair, if near_count > 0 */
-    double example_distance; /* grey levels RMS */
+    double example_distance;             /* grey levels RMS */
     double threshold;
 };
 
@@ -46,11 +46,10 @@ void duplicates_find(const struct thumbs *t, const struct split *s, double thres
 
 /*
  * Groups of near copies: connected components of "closer than threshold", numbered by their first
- * sample. group_of: count entries. Returns the number of groups. For SPLIT_BY: group where the file names
- * do not tell the scan.
+ * sample. group_of: count entries. Returns the number of groups. For SPLIT_BY: group where the file
+ * names do not tell the scan.
  */
-size_t duplicates_groups(const struct thumbs *t, double threshold, struct par *par,
-                         size_t *group_of);
+size_t duplicates_groups(const struct thumbs *t, double threshold, size_t *group_of);
 
 /* The warning's text: "91 of 93 validation pictures have a near copy in training (e.g. …)". */
 void duplicates_describe(const struct duplicates *r, const struct dataset *d, struct strbuf *out);

@@ -8,11 +8,11 @@
 struct err;
 
 /*
- * Pictures from strangers to RGB8 and to network input. JPEG (baseline and progressive, grey, YCbCr,
- * RGB) and PNG (1..16 bit, grey, palette, RGB, with or without alpha, interlaced), chosen by content,
- * never by the file's name. The pixels are those of PIL's Image.convert("RGB"): alpha is dropped, not
- * composited; of 16-bit samples the high byte is kept. JPEG values may differ by a few grey levels
- * from libjpeg's (another inverse DCT and chroma filter).
+ * Pictures from strangers to RGB8 and to network input. JPEG (baseline and progressive, grey,
+ * YCbCr, RGB) and PNG (1..16 bit, grey, palette, RGB, with or without alpha, interlaced), chosen by
+ * content, never by the file's name. The pixels are those of PIL's Image.convert("RGB"): alpha is
+ * dropped, not composited; of 16-bit samples the high byte is kept. JPEG values may differ by a few
+ * grey levels from libjpeg's (another inverse DCT and chroma filter).
  *
  * A scan of our own runs before the decoder (stb_image) sees a byte. Limits:
  *   file 20 MiB; width and height 1..16384; 50 million pixels; 1, 3 (JPEG), 1..4 (PNG) channels;
@@ -40,13 +40,13 @@ enum image_format {
 /* What the header scan found. */
 struct image_info {
     enum image_format format;
-    int width, height;    /* px, before orientation */
-    int channels;         /* as stored: palette 1; grey+alpha 2 */
-    int depth;            /* bits a sample */
-    bool has_palette;     /* PNG colour type 3 */
-    bool is_progressive;  /* JPEG; for PNG: Adam7 interlace */
-    int scans;            /* JPEG; PNG 1 */
-    int orientation;      /* EXIF 1..8; 1 when absent or invalid */
+    int width, height;   /* px, before orientation */
+    int channels;        /* as stored: palette 1; grey+alpha 2 */
+    int depth;           /* bits a sample */
+    bool has_palette;    /* PNG colour type 3 */
+    bool is_progressive; /* JPEG; for PNG: Adam7 interlace */
+    int scans;           /* JPEG; PNG 1 */
+    int orientation;     /* EXIF 1..8; 1 when absent or invalid */
 };
 
 /* RGB8, rows top down, 3 * width bytes a row, no padding. Zero-initialise with IMAGE_INIT. */
@@ -65,13 +65,14 @@ struct image_options {
 
 const char *image_format_name(enum image_format format);
 
-/* Header scan of data[0..n): no allocation, time linear in n. Errors as above, without a name: callers
- * that know the file wrap it. */
+/* Header scan of data[0..n): no allocation, time linear in n. Errors as above, without a name:
+ * callers that know the file wrap it. */
 int image_scan(const void *data, size_t n, struct image_info *out, struct err *e);
 /* Bytes that decoding `info` may allocate. */
 size_t image_budget(const struct image_info *info, size_t file_bytes);
 
-/* *out must be IMAGE_INIT or released; release it with image_release. opt may be NULL. Thread-safe. */
+/* *out must be IMAGE_INIT or released; release it with image_release. opt may be NULL. Thread-safe.
+ */
 int image_decode(const void *data, size_t n, const struct image_options *opt, struct image *out,
                  struct err *e);
 /* As image_decode, from a file; errors name it. */
@@ -81,9 +82,9 @@ void image_release(struct image *im);
 void image_alloc(struct image *im, int width, int height);
 
 enum image_filter {
-    /* Half-pixel centres, two neighbours in each direction, no low-pass for shrinking: output pixel i
-     * samples at s = max((i + 0.5) * in/out - 0.5, 0), neighbours floor(s) and min(floor(s)+1, in-1).
-     * Equals torch.nn.functional.interpolate(mode="bilinear", align_corners=False,
+    /* Half-pixel centres, two neighbours in each direction, no low-pass for shrinking: output pixel
+     * i samples at s = max((i + 0.5) * in/out - 0.5, 0), neighbours floor(s) and min(floor(s)+1,
+     * in-1). Equals torch.nn.functional.interpolate(mode="bilinear", align_corners=False,
      * antialias=False) followed by round-half-even, which is torchvision's resize(antialias=False)
      * of a uint8 tensor. This is the one that training and serving use. */
     IMAGE_BILINEAR,

@@ -9,18 +9,20 @@ struct err;
 struct strbuf;
 
 /*
- * `phantom:` data: seeded, CT-like axial slices through the kidneys, so that the main job runs without
- * a download. Drawn per slice: body outline with fat, muscle wall, spine and ribs, two kidneys (cortex,
- * medulla, sinus fat, pelvis), liver, spleen, bowel with gas, aorta, vena cava, table, smooth texture
- * and noise. Anatomy varies by patient, position by slice. Class Tumor has one to three lesions in or at a
- * kidney, of varied size, place and contrast (hypo-, iso- with a rim, hyperdense, heterogeneous). Class Normal has
- * simple cysts now and then, so that "a dark spot" alone does not tell a tumor.
+ * `phantom:` data: seeded, CT-like axial slices through the kidneys, so that the main job runs
+ * without a download. Drawn per slice: body outline with fat, muscle wall, spine and ribs, two
+ * kidneys (cortex, medulla, sinus fat, pelvis), liver, spleen, bowel with gas, aorta, vena cava,
+ * table, smooth texture and noise. Anatomy varies by patient, position by slice. Class Tumor has
+ * one to three lesions in or at a kidney, of varied size, place and contrast (hypo-, iso- with a
+ * rim, hyperdense, heterogeneous). Class Normal has simple cysts now and then, so that "a dark
+ * spot" alone does not tell a tumor.
  *
  *     phantom:?patients=24&slices=10&size=256&seed=1     every key optional; patients is per class
  *
- * File names: "<Class>/<Class>- p012 s03.jpg" below one top folder; patient numbers are unique over both
- * classes. SPLIT_BY: group finds the patient by the pattern PHANTOM_GROUP_PATTERN (built in).
- * What a slice shows depends on (seed, class, patient, slice, size) only. Not for diagnosis of anything.
+ * File names: "<Class>/<Class>- p012 s03.jpg" below one top folder; patient numbers are unique over
+ * both classes. SPLIT_BY: group finds the patient by the pattern PHANTOM_GROUP_PATTERN (built in).
+ * What a slice shows depends on (seed, class, patient, slice, size) only. Not for diagnosis of
+ * anything.
  */
 
 #define PHANTOM_SCHEME "phantom:"
@@ -42,10 +44,11 @@ bool phantom_is_source(const char *url);
 /* Parses "phantom:", "phantom:?key=value&...". Errors name the key and the value's range. */
 int phantom_parse(const char *url, struct phantom_options *opt, struct err *e);
 
-const char *phantom_class_name(int class_index); /* 0 "Normal", 1 "Tumor" */
+const char *phantom_class_name(int class_index);         /* 0 "Normal", 1 "Tumor" */
 size_t phantom_count(const struct phantom_options *opt); /* pictures in all */
 
-/* The i-th picture of phantom_count(): class after class, patient after patient, slice after slice. */
+/* The i-th picture of phantom_count(): class after class, patient after patient, slice after slice.
+ */
 struct phantom_id {
     int class_index;
     int patient; /* 0-based within its class */

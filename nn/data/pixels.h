@@ -10,8 +10,8 @@ struct image_options;
 struct par;
 
 /*
- * The decoded and resized (bilinear) RGB8 picture of each sample of a data set, remembered in memory up
- * to a bound: what loaders, the near-copy search and evaluation all read, so that each
+ * The decoded and resized (bilinear) RGB8 picture of each sample of a data set, remembered in
+ * memory up to a bound: what loaders, the near-copy search and evaluation all read, so that each
  * file is decoded once. 64x64: 12 KB a sample; 224x224: 150 KB. Thread-safe.
  */
 
@@ -20,9 +20,9 @@ struct pixels;
 #define PIXELS_DEFAULT_CACHE_BYTES ((size_t)2 << 30)
 
 struct pixels_options {
-    int width, height;          /* px; required */
-    size_t cache_bytes;         /* 0: PIXELS_DEFAULT_CACHE_BYTES */
-    int no_cache;               /* 1: remember nothing */
+    int width, height;                  /* px; required */
+    size_t cache_bytes;                 /* 0: PIXELS_DEFAULT_CACHE_BYTES */
+    int no_cache;                       /* 1: remember nothing */
     const struct image_options *decode; /* NULL: defaults; copied */
 };
 
@@ -37,8 +37,8 @@ size_t pixels_decoded(const struct pixels *p); /* files decoded so far */
 
 /*
  * The picture of `sample`: returns borrowed memory of the cache (valid until pixels_free), or
- * `scratch` (3*width*height bytes), filled, when the cache is full. NULL with the file named when it cannot be
- * read or decoded.
+ * `scratch` (3*width*height bytes), filled, when the cache is full. NULL with the file named when
+ * it cannot be read or decoded.
  */
 const uint8_t *pixels_get(struct pixels *p, size_t sample, uint8_t *scratch, struct err *e);
 

@@ -5,7 +5,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct dataset;
 struct err;
 struct strbuf;
 
@@ -15,11 +14,12 @@ struct strbuf;
  * them; score_report sorts by sample before it sums, so the result does not depend on ranks, shards
  * or order of arrival, to the last bit.
  *
- * Row format, score_stride(classes) doubles: [0] sample index, [1] label, [2] loss (cross-entropy, natural
- * logarithm), [3..3+classes) probabilities.
+ * Row format, score_stride(classes) doubles: [0] sample index, [1] label, [2] loss (cross-entropy,
+ * natural logarithm), [3..3+classes) probabilities.
  *
- * Definitions as in scikit-learn with zero_division=0. Two classes: precision, recall, f1 and auc are of
- * class 1 (positive). More: macro means over classes, auc one-vs-rest. auc counts ties as half.
+ * Definitions as in scikit-learn with zero_division=0. Two classes: precision, recall, f1 and auc
+ * are of class 1 (positive). More: macro means over classes, auc one-vs-rest. auc counts ties as
+ * half.
  */
 
 struct score {
@@ -53,17 +53,21 @@ struct score_class {
 struct score_report {
     size_t classes, count, correct;
     double loss, accuracy, precision, recall, f1;
-    double auc;                  /* NaN when undefined (a class without samples) */
-    size_t *confusion;           /* [true * classes + predicted] */
+    double auc;        /* NaN when undefined (a class without samples) */
+    size_t *confusion; /* [true * classes + predicted] */
     struct score_class *per_class;
 };
 
-/* Sorts the rows by sample, drops no duplicates; ERR_USAGE without rows. Argmax ties: lowest class. */
+/* Sorts the rows by sample, drops no duplicates; ERR_USAGE without rows. Argmax ties: lowest class.
+ */
 int score_report(struct score *s, struct score_report *out, struct err *e);
 void score_report_release(struct score_report *r);
 
 /* Loss and accuracy alone, from the same rows, in the same order. */
 void score_loss_accuracy(struct score *s, double *loss, double *accuracy);
+
+/* Row i: its sample (returned), label and predicted class. */
+size_t score_at(const struct score *s, size_t i, int *label, int *guess);
 
 /* A misclassified row. */
 struct score_miss {

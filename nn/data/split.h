@@ -14,11 +14,11 @@ struct strbuf;
  *   random   in each class, round(fraction * n) samples drawn by SEED
  *   ordered  in each class, the first floor(fraction * n) of the sorted list (Keras'
  *            validation_split)
- *   group    whole groups (patient, scan) go to one part; groups are drawn by SEED, class by class, until
- *            the class comes as near to fraction * n as whole groups allow. A group is the text
- *            that the capture groups of a POSIX extended regular expression take from the file's
- *            name (several captures are joined), in whatever class the file is.
- * Whenever fraction > 0, each class has at least one sample (group) in each part, or it is an error.
+ *   group    whole groups (patient, scan) go to one part; groups are drawn by SEED, class by class,
+ * until the class comes as near to fraction * n as whole groups allow. A group is the text that the
+ * capture groups of a POSIX extended regular expression take from the file's name (several captures
+ * are joined), in whatever class the file is. Whenever fraction > 0, each class has at least one
+ * sample (group) in each part, or it is an error.
  */
 
 #define SPLIT_KINDS(X)                                                                             \
@@ -36,9 +36,10 @@ struct split_options {
     enum split_kind kind;
     double fraction; /* validation part, [0, 1) */
     uint64_t seed;
-    /* group: the expression, with one to four capture groups. NULL: the first of the built-in ones that
-     * matches every file (split_default_pattern(i): the phantom's "p012 s03", then "patient 12",
-     * "scan_12", "case-12", "study..", "series.."). Case counts; "(?i)" in front: it does not. */
+    /* group: the expression, with one to four capture groups. NULL: the first of the built-in ones
+     * that matches every file (split_default_pattern(i): the phantom's "p012 s03", then "patient
+     * 12", "scan_12", "case-12", "study..", "series.."). Case counts; "(?i)" in front: it does not.
+     */
     const char *pattern;
     /* group, instead of a pattern: group_of[sample] (e.g. from duplicates_groups), borrowed. */
     const size_t *group_of;
