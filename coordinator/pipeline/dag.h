@@ -19,9 +19,9 @@ enum dag_form { DAG_TEXT, DAG_DOT, DAG_MERMAID, DAG_MARKDOWN };
 
 struct dag_options {
     enum dag_form form;
-    bool outs;      /* nodes are outputs */
-    bool full;      /* with a target: its whole pipeline, not only what it needs */
-    bool collapse;  /* instances of foreach and matrix as one node; not with `outs` (ERR_USAGE) */
+    bool outs;     /* nodes are outputs */
+    bool full;     /* with a target: its whole pipeline, not only what it needs */
+    bool collapse; /* instances of foreach and matrix as one node; not with `outs` (ERR_USAGE) */
 };
 
 /* `sel`: the targets, or NULL for everything. Appends what DVC prints, with its newlines. */

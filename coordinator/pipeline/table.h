@@ -7,8 +7,9 @@
 #include <stddef.h>
 
 /*
- * Tables for people, as DVC prints them: columns aligned left and separated by two blanks, a header row, "-" for what is
- * absent; or GitHub's markdown form followed by an empty line. Width counts code points.
+ * Tables for people, as DVC prints them: columns aligned left and separated by two blanks, a header
+ * row, "-" for what is absent; or GitHub's markdown form followed by an empty line. Width counts
+ * code points.
  */
 
 struct table {
@@ -27,19 +28,21 @@ size_t table_column(struct table *t, const char *name);
 size_t table_row(struct table *t);
 /* Copies the text; NULL: absent. */
 void table_set(struct table *t, size_t row, size_t column, const char *text);
-/* A value as DVC formats it: floats rounded to `precision` digits after the point (Python's round; 0: as they are). */
+/* A value as DVC formats it: floats rounded to `precision` digits after the point (Python's round;
+ * 0: as they are). */
 void table_set_value(struct table *t, size_t row, size_t column, const struct value *v,
                      int precision);
-/* Without header rows when `headers` is false (stage list). Ends with a newline; nothing at all for no rows and no headers. */
+/* Without header rows when `headers` is false (stage list). Ends with a newline; nothing at all for
+ * no rows and no headers. */
 void table_render(const struct table *t, bool headers, bool markdown, struct strbuf *out);
 
 struct table_diff_options {
-    const char *title;     /* "Param" or "Metric" */
-    const char *old_name;  /* "HEAD" */
-    const char *new_name;  /* "workspace" */
-    bool no_path, change;  /* leave the Path column out; add the Change column */
+    const char *title;    /* "Param" or "Metric" */
+    const char *old_name; /* "HEAD" */
+    const char *new_name; /* "workspace" */
+    bool no_path, change; /* leave the Path column out; add the Change column */
     bool markdown;
-    int precision;         /* 0: floats in full */
+    int precision; /* 0: floats in full */
 };
 /* `diff` as params_diff returns it. */
 void table_diff(const struct value *diff, const struct table_diff_options *opt, struct strbuf *out);

@@ -1,0 +1,38 @@
+#ifndef NEPHRON_DAGLAYOUT_H
+#define NEPHRON_DAGLAYOUT_H
+
+#include "str.h"
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * One connected graph as boxes and arrows in text, top to bottom:
+ *
+ *   +---+     +---+
+ *   | a |     | b |
+ *   +---+     +---+
+ *        **  **
+ *          **
+ *        +---+
+ *        | c |
+ *        +---+
+ *
+ * Layers by longest path, crossings reduced by barycentres (Sugiyama, Tagawa, Toda 1981; counting
+ * after Barth and Mutzel 2002), x by four alignments (Brandes and Köpf 2001). Sizes and pulls are
+ * chosen so that simple graphs come out as DVC draws them.
+ */
+
+struct daglayout_edge {
+    uint32_t from, to; /* from is above */
+};
+
+/* labels: `count` texts. Lines are as wide as the picture (blanks at their ends stay, as in DVC),
+ * joined by newlines without one at the end. ERR_LIMIT for pictures beyond 20,000 places or 64 Mi
+ * characters. */
+int daglayout_draw(const char *const *labels, size_t count, const struct daglayout_edge *edges,
+                   size_t edge_count, struct strbuf *out, struct err *e);
+
+#endif
