@@ -70,6 +70,8 @@ void plan_start(struct plan *p);
  * plan_queue or plan_finish. */
 size_t plan_next_ready(struct plan *p);
 void plan_queue(struct plan *p, size_t node);
+/* A READY node that is busy without a slot (its files are hashed again): COMMITTING. */
+void plan_hold(struct plan *p, size_t node);
 
 struct plan_pick {
     size_t node;
@@ -79,7 +81,7 @@ struct plan_pick {
 };
 /* The best QUEUED node that fits into the free slots, now RUNNING; false when none does. */
 bool plan_pick(struct plan *p, struct plan_pick *out);
-/* The processes ended well: the slots are free, its outputs are being stored. */
+/* The processes ended well (or none were needed): the slots are free, its outputs are being stored. */
 void plan_commit(struct plan *p, size_t node);
 /* The attempt failed: true when it is QUEUED again (a retry), else the caller calls plan_fail. Frees the slots. */
 bool plan_retry(struct plan *p, size_t node);

@@ -3,6 +3,7 @@
 
 #include "graph.h"
 
+#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -11,6 +12,7 @@ struct err;
 struct event_sink;
 struct repo;
 struct runner;
+struct runner_hooks;
 struct status;
 struct store;
 
@@ -32,25 +34,32 @@ struct repro_options {
     const char *cmd;         /* for lock holders: "nephron repro" */
 };
 
+/* Set by signal handlers: the first signal ends the run in order, the second at once. */
+struct repro_stop {
+    volatile sig_atomic_t signal; /* SIGINT, SIGTERM; 0: go on */
+    volatile sig_atomic_t count;
+};
+
 /* What the engine works with; all borrowed for the call. */
 struct repro_context {
     struct repo *repo;
     struct store *store;
     const struct graph *graph;
     struct status *status;
-    /* Called when the first stage has to run (never for an up-to-date pipeline, nor with --dry). */
-    struct runner *(*open_runner)(void *ctx, struct err *e);
+    /* Called when the first stage has to run (never for an up-to-date pipeline, nor with --dry). May fill in sink and run_id. Hooks stay
+     * valid until the runner is closed, which the engine does. lock_fd: for runner_local_options.guard_keep_fd. */
+    struct runner *(*open_runner)(void *ctx, struct repro_context *c,
+                                  const struct runner_hooks *hooks, int lock_fd, struct err *e);
     /* Yes or no for --interactive; NULL: no. */
     bool (*confirm)(void *ctx, const char *question);
     void *ctx;
     const struct event_sink *sink; /* NULL: nobody; EVENT_STAGE and EVENT_LOG of run `run_id` */
     const char *run_id;
-    const struct clock *clock;
-    const volatile int *stop_signal; /* the signal to end for (SIGINT, SIGTERM), 0: go on; NULL: never */
-    int repro_lock_fd;       /* out of the engine's own locking: see repro_run */
+    const struct clock *clock;     /* NULL: the system's */
+    const struct repro_stop *stop; /* NULL: never */
     int slots;               /* as the runner will have; for the plan */
-    int threads_per_slot;    /* for job.threads */
-    bool in_order;           /* one stage at a time in DVC's order, committed before the next is judged */
+    int threads_per_slot;    /* for job.threads; 0: leave OMP_NUM_THREADS alone */
+    bool in_order;           /* one stage at a time in DVC's order, stored before the next is judged */
 };
 
 struct repro_result {
@@ -60,11 +69,20 @@ struct repro_result {
 };
 
 /* Fills *result; -1 with *e set (the text DVC prints after "ERROR: ") when result->exit_code is not 0. */
-int repro_run(const struct repro_context *c, const struct repro_options *opt, struct repro_result *result,
+int repro_run(struct repro_context *c, const struct repro_options *opt, struct repro_result *result,
               struct err *e);
 
-/* Takes what a killed run finished from the journal into the lock files (only where the outputs still match). Called by
- * repro_run. *replayed (may be NULL): how many stages. */
-int repro_recover(struct repo *r, struct store *s, const struct graph *g, size_t *replayed, struct err *e);
+/*
+ * Takes what a killed run finished from the journal into the locks of `s` (only where the outputs still match), and with `write`
+ * into the lock files, emptying the journal. The caller holds the repository. *replayed (may be NULL): how many stages.
+ */
+int repro_recover(const struct repro_context *c, bool write, size_t *replayed, struct err *e);
+
+/* The stages `opt` names, in the order of a run. `a` owns the lists. */
+int repro_select(const struct repro_context *c, const struct repro_options *opt, struct arena *a,
+                 struct graph_plan *plan, struct err *e);
+/* Would anything run? Decided on the state as it is now, by the same rules; nothing is printed. */
+int repro_any_stale(const struct repro_context *c, const struct repro_options *opt, bool *any,
+                    struct err *e);
 
 #endif

@@ -39,22 +39,24 @@ struct status {
 struct status_ops {
     /* A line for the person that belongs to no other event: "Updating lock file 'dvc.lock'", "WARNING: …". */
     void (*note)(struct status *s, bool warning, const char *text);
+    /* The stage is looked at next. */
+    void (*consider)(struct status *s, const struct stage *st);
     /* The stage is about to run (or would, with `dry`). `reason`: why it is stale. */
     void (*begin)(struct status *s, const struct stage *st, const char *reason, bool dry);
-    /* One command starts. Captured runs are told at the end: `live` is false then. */
-    void (*command)(struct status *s, const struct stage *st, const char *cmd, bool live);
-    /* What the stage wrote, whole; only when it was captured. */
+    /* One command starts (or would). Not called for captured runs: their output has the commands in it. */
+    void (*command)(struct status *s, const struct stage *st, const char *cmd);
+    /* What the stage wrote, whole, commands as lines "> cmd"; only when it was captured. */
     void (*output)(struct status *s, const struct stage *st, struct str text);
     void (*end)(struct status *s, const struct stage *st, enum status_outcome o, double seconds,
                 const char *error);
-    /* Numbers for a progress line, after every event. */
+    /* Numbers for a progress line. */
     void (*progress)(struct status *s, size_t done, size_t total, size_t running);
-    void (*finish)(struct status *s, size_t ran, size_t failed, size_t skipped);
     void (*close)(struct status *s);
 };
 
-/* DVC's words on stdout and stderr. `quiet`: only warnings. `progress`: a line with counts on a terminal. Returns new (ops->close). */
-struct status *status_tty_new(bool quiet, bool progress);
+/* DVC's words on stdout and stderr. `quiet`: only warnings. `live`: stages write to the terminal themselves, one at a time; else a
+ * stage is told of when it has ended, and a terminal gets a line with counts. Returns new (ops->close). */
+struct status *status_tty_new(bool quiet, bool live);
 /* One JSON object a line on stdout: {"event": "begin", "stage": …, "schema": 1}. */
 struct status *status_json_new(void);
 

@@ -21,6 +21,7 @@
 
 #define LOCK_WAIT_US 3000000 /* DVC gives up after 3 s too */
 #define LOCK_POLL_US 20000
+#define GUARD_WAIT_US 10000000
 
 int flock_open(const char *path, struct err *e)
 {
@@ -121,6 +122,27 @@ static void command_of(long pid, struct strbuf *out)
     }
 }
 
+/* The process that took the repro lock is gone, yet the lock is held: its guard is ending what was left running. */
+static bool holder_is_dead(const struct repolock *l)
+{
+    struct arena a;
+    arena_init(&a);
+    struct strbuf text;
+    strbuf_init(&text);
+    char host[256] = "";
+    gethostname(host, sizeof host - 1);
+    bool dead = false;
+    if (fs_read(l->path, 65536, &text, NULL) == 0) {
+        const struct value *v = json_parse(&a, strbuf_str(&text), l->path, NULL);
+        const struct value *pid = value_get(v, "pid");
+        dead = pid != NULL && pid->type == VALUE_INT &&
+               str_is(value_as_str(value_get(v, "host")), host) && !proc_alive((pid_t)pid->i);
+    }
+    strbuf_release(&text);
+    arena_release(&a);
+    return dead;
+}
+
 static int busy(const struct repolock *l, const struct repo *r, struct err *e)
 {
     struct arena a;
@@ -173,6 +195,9 @@ int repolock_acquire(struct repolock *l, const struct repo *r, enum repolock_kin
     }
     int64_t patience = wait ? -1 : kind == REPOLOCK_REPO ? LOCK_WAIT_US : 0;
     int got = flock_wait(fd, l->path, patience, stop, e);
+    if (got == 0 && kind == REPOLOCK_REPRO && holder_is_dead(l)) {
+        got = flock_wait(fd, l->path, GUARD_WAIT_US, stop, e);
+    }
     if (got <= 0) {
         close(fd);
         return got < 0 ? -1 : busy(l, r, e);
@@ -193,4 +218,23 @@ void repolock_release(struct repolock *l)
         close(l->fd);
         l->fd = -1;
     }
+}
+
+void repolock_pause(struct repolock *l)
+{
+    if (l->fd >= 0) {
+        flock(l->fd, LOCK_UN);
+    }
+}
+
+int repolock_resume(struct repolock *l, struct err *e)
+{
+    if (l->fd < 0) {
+        return 0;
+    }
+    if (flock_wait(l->fd, l->path, -1, NULL, e) < 0) {
+        return -1;
+    }
+    write_pid(l->fd);
+    return 0;
 }

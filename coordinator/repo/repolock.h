@@ -36,11 +36,15 @@ struct repolock {
 };
 #define REPOLOCK_INIT {.fd = -1}
 
-/* Tries for 3 s (REPOLOCK_REPRO: at once), for ever with `wait`. ERR_BUSY, detail 75, names pid, host and command
+/* Tries for 3 s (REPOLOCK_REPRO: at once, but 10 s when the holder named in it is dead and its guard is still ending
+ * stages), for ever with `wait`. ERR_BUSY, detail 75, names pid, host and command
  * of the holder. `cmd`: "nephron repro". ERR_INTERRUPTED when a signal handler set *stop (may be NULL). */
 int repolock_acquire(struct repolock *l, const struct repo *r, enum repolock_kind kind,
                      const char *cmd, bool wait, const volatile int *stop, struct err *e);
 void repolock_release(struct repolock *l); /* a lock that is not held is fine */
+/* Lets others work while a stage's command runs, keeping the descriptor; resume waits for its turn without limit. */
+void repolock_pause(struct repolock *l);
+int repolock_resume(struct repolock *l, struct err *e);
 
 /*
  * The rwlock entries of this process: one holder a running stage, kept in step with the file. A path that several of our stages

@@ -1,0 +1,273 @@
+/* `explain`: why a stage would run, from the same record that repro and status use. */
+#include "repro_cli.h"
+
+#include "arena.h"
+#include "err.h"
+#include "json.h"
+#include "opt.h"
+#include "pipeline.h"
+#include "repo.h"
+#include "stale.h"
+#include "store.h"
+#include "value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct explanation {
+    const struct stage *stage;
+    struct stale_report report;
+    enum stale_reason reason;
+    const char **after;  /* stale stages it needs: it will be looked at again when they are done */
+    size_t after_count;
+};
+
+static const char *where_name(enum stale_where w)
+{
+    switch (w) {
+    case STALE_DEP:
+        return "dep";
+    case STALE_PARAM:
+        return "param";
+    case STALE_PARAMS_FILE:
+        return "params file";
+    case STALE_OUT:
+        return "out";
+    }
+    return "";
+}
+
+static void add_value(struct strbuf *b, const struct value *v)
+{
+    if (v == NULL) {
+        strbuf_adds(b, "absent");
+    } else {
+        value_repr(b, v);
+    }
+}
+
+static void print_change(const struct stale_change *c)
+{
+    struct strbuf b;
+    strbuf_init(&b);
+    strbuf_addf(&b, "    %s %s", where_name(c->where), c->shown);
+    if (c->key != NULL) {
+        strbuf_addf(&b, ":%s", c->key);
+    }
+    strbuf_addf(&b, ": %s", stale_word_name(c->word));
+    if (c->where == STALE_PARAM) {
+        strbuf_adds(&b, ", ");
+        add_value(&b, c->was);
+        strbuf_adds(&b, " -> ");
+        add_value(&b, c->now);
+    } else if (c->was_hash.md5 != NULL || c->now_hash.md5 != NULL) {
+        strbuf_addf(&b, ", md5 %.8s -> %.8s", c->was_hash.md5 != NULL ? c->was_hash.md5 : "none",
+                    c->now_hash.md5 != NULL ? c->now_hash.md5 : "none");
+    }
+    if (c->never_locked) {
+        strbuf_adds(&b, " (not in the lock file)");
+    }
+    printf("%s\n", b.p);
+    strbuf_release(&b);
+}
+
+static void print_text(const struct explanation *x)
+{
+    const struct stale_report *r = &x->report;
+    if (x->reason == STALE_BY_FRESH && x->after_count == 0) {
+        printf("%s: up to date%s\n", x->stage->addr, x->stage->frozen ? " (frozen)" : "");
+        return;
+    }
+    printf("%s: %s\n", x->stage->addr,
+           x->reason == STALE_BY_FRESH ? "up to date as it stands"
+           : r->entry == NULL && x->stage->cmd_count > 0 ? "stale, it never ran"
+                                                         : "stale");
+    if (x->reason != STALE_BY_FRESH) {
+        printf("    because %s\n", stale_reason_name(x->reason));
+    }
+    if (r->changed_command) {
+        printf("    the command changed\n");
+    }
+    for (size_t i = 0; i < r->change_count; i++) {
+        print_change(&r->changes[i]);
+    }
+    for (size_t i = 0; i < x->after_count; i++) {
+        printf("    looked at again after %s, which is stale\n", x->after[i]);
+    }
+}
+
+static struct value *change_value(struct arena *a, const struct stale_change *c)
+{
+    struct value *v = value_map(a);
+    value_set(a, v, "kind", value_cstr(a, where_name(c->where)));
+    value_set(a, v, "path", value_cstr(a, c->shown));
+    if (c->key != NULL) {
+        value_set(a, v, "key", value_cstr(a, c->key));
+    }
+    value_set(a, v, "change", value_cstr(a, stale_word_name(c->word)));
+    if (c->where == STALE_PARAM) {
+        value_set(a, v, "old", c->was != NULL ? value_copy(a, c->was) : value_null(a));
+        value_set(a, v, "new", c->now != NULL ? value_copy(a, c->now) : value_null(a));
+    } else {
+        value_set(a, v, "old_md5",
+                  c->was_hash.md5 != NULL ? value_cstr(a, c->was_hash.md5) : value_null(a));
+        value_set(a, v, "new_md5",
+                  c->now_hash.md5 != NULL ? value_cstr(a, c->now_hash.md5) : value_null(a));
+    }
+    return v;
+}
+
+static struct value *explanation_value(struct arena *a, const struct explanation *x)
+{
+    struct value *v = value_map(a);
+    value_set(a, v, "stage", value_cstr(a, x->stage->addr));
+    value_set(a, v, "stale", value_bool(a, x->reason != STALE_BY_FRESH));
+    value_set(a, v, "reason", value_cstr(a, stale_reason_name(x->reason)));
+    value_set(a, v, "changed_command", value_bool(a, x->report.changed_command));
+    value_set(a, v, "frozen", value_bool(a, x->stage->frozen));
+    struct value *changes = value_list(a), *after = value_list(a);
+    for (size_t i = 0; i < x->report.change_count; i++) {
+        value_push(a, changes, change_value(a, &x->report.changes[i]));
+    }
+    for (size_t i = 0; i < x->after_count; i++) {
+        value_push(a, after, value_cstr(a, x->after[i]));
+    }
+    value_set(a, v, "changes", changes);
+    value_set(a, v, "after", after);
+    return v;
+}
+
+/* Which stages of the plan follow a stale one, and of which. */
+static void find_after(struct arena *a, const struct graph *g, const struct graph_plan *plan,
+                       struct explanation *all)
+{
+    bool *pending = ARENA_ARRAY(a, g->count + 1, bool);
+    for (size_t i = 0; i < plan->count; i++) {
+        uint32_t s = plan->order[i];
+        const struct graph_node *n = &g->nodes[s];
+        all[i].after = ARENA_ARRAY(a, n->up_count + 1, const char *);
+        for (uint32_t k = 0; k < n->up_count && !all[i].stage->frozen; k++) {
+            if (pending[n->up[k]]) {
+                all[i].after[all[i].after_count++] = g->pipeline->stages[n->up[k]].addr;
+            }
+        }
+        pending[s] = all[i].reason != STALE_BY_FRESH || all[i].after_count > 0;
+    }
+}
+
+static int explain(const struct repro_context *c, const struct opt_list *targets, bool json, bool *stale,
+                   struct err *e)
+{
+    struct arena a;
+    arena_init(&a);
+    struct graph_plan plan;
+    const struct repro_options opt = {.targets = targets->items, .target_count = targets->count};
+    int rc = repro_recover(c, false, NULL, e);
+    if (rc == 0) {
+        rc = repro_select(c, &opt, &a, &plan, e);
+    }
+    if (rc == 0) {
+        const struct stage **stages = ARENA_ARRAY(&a, plan.count + 1, const struct stage *);
+        struct stale_report *reports = ARENA_ARRAY(&a, plan.count + 1, struct stale_report);
+        struct explanation *all = ARENA_ARRAY(&a, plan.count + 1, struct explanation);
+        for (size_t i = 0; i < plan.count; i++) {
+            stages[i] = &c->graph->pipeline->stages[plan.order[i]];
+        }
+        rc = stale_check(c->store, &a, stages, plan.count, NULL, reports, e);
+        for (size_t i = 0; rc == 0 && i < plan.count; i++) {
+            all[i] = (struct explanation){.stage = stages[i],
+                                          .report = reports[i],
+                                          .reason = stale_decide(c->store, &reports[i], NULL)};
+            *stale = *stale || all[i].reason != STALE_BY_FRESH;
+        }
+        if (rc == 0) {
+            find_after(&a, c->graph, &plan, all);
+            struct value *list = value_list(&a);
+            for (size_t i = 0; i < plan.count; i++) {
+                if (json) {
+                    value_push(&a, list, explanation_value(&a, &all[i]));
+                } else {
+                    print_text(&all[i]);
+                }
+            }
+            if (json) {
+                struct value *doc = value_map(&a);
+                value_set(&a, doc, "schema", value_int(&a, 1));
+                value_set(&a, doc, "stages", list);
+                struct strbuf b;
+                strbuf_init(&b);
+                json_write(&b, doc, &(struct json_style){.utf8 = true});
+                printf("%s\n", b.p);
+                strbuf_release(&b);
+            }
+        }
+    }
+    arena_release(&a);
+    return rc;
+}
+
+static int report(const struct err *e, int code)
+{
+    fflush(stdout);
+    fprintf(stderr, "ERROR: %s%s\n", e->code == ERR_CONFIG ? "configuration error - " : "", e->text);
+    return code;
+}
+
+static int run(const struct opt_list *targets, bool json, bool check)
+{
+    struct err e = ERR_INIT;
+    struct repo r;
+    if (repo_open(&r, NULL, &e) < 0) {
+        return report(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);
+    }
+    struct pipeline p = {0};
+    struct graph g = {0};
+    struct store *s = NULL;
+    bool stale = false;
+    bool have_pipeline = pipeline_load(&p, &r, &e) == 0;
+    bool have_graph = have_pipeline && graph_build(&g, &p, &r, &e) == 0;
+    int rc = have_graph && (s = store_open(&r, NULL, &e)) != NULL ? 0 : -1;
+    if (rc == 0) {
+        const struct repro_context c = {.repo = &r, .store = s, .graph = &g};
+        rc = explain(&c, targets, json, &stale, &e);
+    }
+    store_close(s);
+    if (have_graph) {
+        graph_release(&g);
+    }
+    if (have_pipeline) {
+        pipeline_release(&p);
+    }
+    repo_close(&r);
+    return rc < 0 ? report(&e, 2) : check && stale ? 1 : 0;
+}
+
+int explain_main(int argc, char **argv)
+{
+    bool json = false, check = false;
+    const struct opt options[] = {
+        {OPT_FLAG, 0, "json", NULL, "one JSON object", &json, NULL},
+        {OPT_FLAG, 0, "check", NULL, "exit 1 when a stage is stale", &check, NULL},
+        OPT_END,
+    };
+    const struct opt_spec spec = {
+        .usage = "nephron explain [OPTION]… [STAGE]…",
+        .about = "Says for each stage, and what it needs, whether it is up to date, and if not why: which "
+                 "dependency, parameter, output or command changed, from what to what.",
+        .examples = "nephron explain train\nnephron explain --json",
+        .options = options,
+        .max_args = OPT_ANY,
+    };
+    struct opt_list targets = {0};
+    struct err e = ERR_INIT;
+    enum opt_result r = opt_parse(&spec, argc, argv, &targets, &e);
+    int code = 0;
+    if (r == OPT_BAD) {
+        opt_print_usage(&spec);
+        code = report(&e, 2);
+    } else if (r == OPT_OK) {
+        code = run(&targets, json, check);
+    }
+    opt_list_release(&targets);
+    return code;
+}

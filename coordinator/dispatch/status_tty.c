@@ -1,0 +1,154 @@
+/* What a person sees, in DVC's words: facts on stdout, "WARNING: …" on stderr, a blank line between stages that did something. */
+#include "status.h"
+
+#include "alloc.h"
+#include "pipeline.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct tty {
+    struct status base;
+    bool quiet, live;
+    bool blank_due;    /* the stage before did something */
+    bool line_shown;   /* a progress line is on the terminal */
+    bool has_line;
+};
+
+static struct tty *self(struct status *s)
+{
+    return (struct tty *)s;
+}
+
+static void clear_line(struct tty *t)
+{
+    if (t->line_shown) {
+        fputs("\r\033[K", stderr);
+        t->line_shown = false;
+    }
+}
+
+static void tty_note(struct status *s, bool warning, const char *text)
+{
+    struct tty *t = self(s);
+    clear_line(t);
+    if (warning) {
+        fflush(stdout);
+        fprintf(stderr, "WARNING: %s\n", text);
+    } else if (!t->quiet) {
+        printf("%s\n", text);
+        fflush(stdout);
+    }
+}
+
+static void tty_consider(struct status *s, const struct stage *st)
+{
+    struct tty *t = self(s);
+    if (t->live && t->blank_due && !t->quiet) {
+        printf("\n");
+    }
+}
+
+static void print_header(struct tty *t, const struct stage *st)
+{
+    if (!t->quiet) {
+        printf("Running stage '%s':\n", st->addr);
+    }
+}
+
+static void tty_begin(struct status *s, const struct stage *st, const char *reason, bool dry)
+{
+    struct tty *t = self(s);
+    if (t->live || dry) {
+        print_header(t, st);
+        fflush(stdout);
+    }
+}
+
+static void tty_command(struct status *s, const struct stage *st, const char *cmd)
+{
+    if (!self(s)->quiet) {
+        printf("> %s\n", cmd);
+        fflush(stdout);
+    }
+}
+
+static void tty_output(struct status *s, const struct stage *st, struct str text)
+{
+    struct tty *t = self(s);
+    clear_line(t);
+    print_header(t, st);
+    fwrite(text.p, 1, text.n, stdout);
+    if (text.n > 0 && text.p[text.n - 1] != '\n') {
+        putchar('\n');
+    }
+    if (!t->quiet) {
+        putchar('\n');
+    }
+    fflush(stdout);
+}
+
+static void tty_end(struct status *s, const struct stage *st, enum status_outcome o, double seconds,
+                    const char *error)
+{
+    struct tty *t = self(s);
+    switch (o) {
+    case STATUS_FRESH:
+        clear_line(t);
+        if (!t->quiet) {
+            printf(st->cmd_count > 0 || st->is_import ? "Stage '%s' didn't change, skipping\n"
+                                                      : "'%s' didn't change, skipping\n",
+                   st->addr);
+        }
+        t->blank_due = false;
+        break;
+    case STATUS_FAILED:
+    case STATUS_SKIPPED:
+        break; /* what DVC does: the blank line depends on the last stage that succeeded */
+    case STATUS_RAN:
+    case STATUS_RESTORED:
+    case STATUS_VERIFIED:
+    case STATUS_DRY:
+        t->blank_due = true;
+        break;
+    }
+}
+
+static void tty_progress(struct status *s, size_t done, size_t total, size_t running)
+{
+    struct tty *t = self(s);
+    if (t->has_line && running > 0) {
+        fprintf(stderr, "\r\033[K[%zu/%zu] %zu running", done, total, running);
+        fflush(stderr);
+        t->line_shown = true;
+    }
+}
+
+static void tty_close(struct status *s)
+{
+    clear_line(self(s));
+    fflush(stdout);
+    free(s);
+}
+
+static const struct status_ops tty_ops = {
+    .note = tty_note,
+    .consider = tty_consider,
+    .begin = tty_begin,
+    .command = tty_command,
+    .output = tty_output,
+    .end = tty_end,
+    .progress = tty_progress,
+    .close = tty_close,
+};
+
+struct status *status_tty_new(bool quiet, bool live)
+{
+    struct tty *t = xcalloc(1, sizeof *t);
+    t->base.ops = &tty_ops;
+    t->quiet = quiet;
+    t->live = live;
+    t->has_line = !quiet && !live && isatty(2) && getenv("NO_PROGRESS") == NULL;
+    return &t->base;
+}
