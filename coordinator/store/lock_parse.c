@@ -17,6 +17,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #define MAX_LOCK_BYTES ((size_t)256 << 20)
 #define MAX_LOCK_NODES 50000000
@@ -351,8 +352,12 @@ static bool is_tame(struct str s)
         return false;
     }
     unsigned char c = (unsigned char)s.p[0] | 0x20;
-    if (c < 'a' || c > 'z' || c == 'n' || c == 't' || c == 'f') {
-        return false; /* null, true, false: let the emitter look */
+    if (c < 'a' || c > 'z') {
+        return false;
+    }
+    if ((s.n == 4 && (!strncasecmp(s.p, "null", 4) || !strncasecmp(s.p, "true", 4))) ||
+        (s.n == 5 && !strncasecmp(s.p, "false", 5))) {
+        return false;
     }
     for (size_t i = 1; i < s.n; i++) {
         c = (unsigned char)s.p[i];
@@ -549,40 +554,62 @@ static bool read_item_list(struct cursor *c, struct lock_item **items, size_t *c
     return *count > 0;
 }
 
-/* Plain scalars one below another: what most params are. */
+/* A scalar on one line that is what the emitter would write. NULL otherwise. */
+static struct value *read_plain(struct cursor *c, struct str text)
+{
+    if (is_tame(text)) {
+        return value_str(c->a, text);
+    }
+    if (!text.n || text.n > 60 || memchr("'\"[{&*!|>%@`#,]}?", text.p[0], 17)) {
+        return NULL;
+    }
+    struct value *v = yaml_scalar(c->a, text);
+    strbuf_reset(&c->scratch);
+    emit_scalar(&c->scratch, v, 0, 10);
+    return str_eq(strbuf_str(&c->scratch), text) ? v : NULL;
+}
+
+/* "- item" lines below a key, all plain. */
+static struct value *read_plain_list(struct cursor *c)
+{
+    struct value *list = value_list(c->a);
+    for (struct str line = line_at(c); c->p < c->end && str_starts(line, "        - ");
+         line = line_at(c)) {
+        struct value *item = read_plain(c, str_sub(line, 10, line.n - 10));
+        if (!item) {
+            return NULL;
+        }
+        value_push(c->a, list, item);
+        next_line(c, line);
+    }
+    return list->list.count ? list : NULL;
+}
+
+/* Plain scalars and lists of them, one below another: what most params are. */
 static bool read_param_file(struct cursor *c, struct value *map)
 {
     for (struct str line = line_at(c); c->p < c->end && str_starts(line, "        ");
          line = line_at(c)) {
         const char *colon = memchr(line.p, ':', line.n);
-        if (!colon || (size_t)(colon - line.p) + 2 >= line.n || colon[1] != ' ') {
+        if (!colon) {
             return false;
         }
-        struct str key = {line.p + 8, (size_t)(colon - line.p) - 8};
-        struct str text = {colon + 2, line.n - (size_t)(colon - line.p) - 2};
-        if (!is_tame(key) || value_get_str(map, key)) {
+        size_t at = (size_t)(colon - line.p);
+        struct str key = str_sub(line, 8, at - 8);
+        if (at < 9 || !is_tame(key) || value_get_str(map, key)) {
             return false;
         }
+        next_line(c, line);
         struct value *v;
-        if (is_tame(text)) {
-            v = value_str(c->a, text);
+        if (at + 1 == line.n) {
+            v = read_plain_list(c);
         } else {
-            if (text.n > 60 || memchr("'\"[{&*!|>%@`#,]}?", text.p[0], 17)) {
-                return false;
-            }
-            v = yaml_scalar(c->a, text);
-            strbuf_reset(&c->scratch);
-            emit_scalar(&c->scratch, v, 0, 10);
-            if (!str_eq(strbuf_str(&c->scratch), text)) {
-                return false;
-            }
+            v = line.p[at + 1] == ' ' ? read_plain(c, str_sub(line, at + 2, line.n - at - 2)) : NULL;
+        }
+        if (!v || (c->p < c->end && indent_of(line_at(c)) > 8)) {
+            return false;
         }
         value_append(c->a, map, value_str(c->a, key), v);
-        next_line(c, line);
-        struct str more = line_at(c);
-        if (c->p < c->end && indent_of(more) > 8) {
-            return false;
-        }
     }
     return map->map.count > 0;
 }

@@ -65,6 +65,10 @@ void store_note(struct store *s, enum store_note_kind kind, const char *fmt, ...
 /* Runs a loop on the store's threads; on the caller alone while another thread uses them. */
 void store_par_for(struct store *s, size_t count, par_fn *fn, void *ctx);
 
+/* The pool itself, for callees that take one; NULL while another thread uses it. Give it back in any case. */
+struct par *store_par_take(struct store *s);
+void store_par_give(struct store *s, struct par *par);
+
 /* `.dvcignore` says so; never true for paths outside the repository. Thread-safe. */
 bool store_ignored(struct store *s, const char *path, bool is_dir);
 

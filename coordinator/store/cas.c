@@ -1,0 +1,521 @@
+/* cas: the object cache, see cas.h. Linking out is in cas_link.c. */
+#include "cas_private.h"
+
+#include "alloc.h"
+#include "content.h"
+#include "digest.h"
+#include "err.h"
+#include "log.h"
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#define OBJECT_MODE 0444
+
+struct cas *cas_open(const char *dir, const struct cas_options *opt, struct state *state)
+{
+    struct cas *c = xcalloc(1, sizeof(*c));
+    c->dir = xstrdup(dir);
+    c->state = state;
+    if (opt) {
+        c->opt = *opt;
+    }
+    if (!c->opt.link_count) {
+        c->opt.links[0] = FS_REFLINK;
+        c->opt.links[1] = FS_COPY;
+        c->opt.link_count = 2;
+    }
+    mode_t mask = umask(0);
+    umask(mask);
+    c->umask = mask;
+    atomic_init(&c->no_clone, false);
+    atomic_init(&c->next_temp, 0);
+    return c;
+}
+
+void cas_close(struct cas *c)
+{
+    if (c) {
+        free(c->dir);
+        free(c);
+    }
+}
+
+const char *cas_dir(const struct cas *c)
+{
+    return c->dir;
+}
+
+enum fs_link cas_first_link(const struct cas *c)
+{
+    return c->opt.links[0];
+}
+
+bool cas_md5_valid(const char *md5)
+{
+    size_t n = md5 ? strspn(md5, "0123456789abcdef") : 0;
+    return n == 32 && (!md5[32] || !strcmp(md5 + 32, ".dir"));
+}
+
+char *cas_object_path(const struct cas *c, struct arena *a, struct cas_id id)
+{
+    if (!cas_md5_valid(id.md5)) {
+        BUG("bad object name '%s'", id.md5 ? id.md5 : "(null)");
+    }
+    return arena_printf(a, "%s/%s%.2s/%s", c->dir, id.legacy ? "" : "files/md5/", id.md5,
+                        id.md5 + 2);
+}
+
+void cas_path_into(const struct cas *c, char out[CAS_PATH_SIZE], struct cas_id id)
+{
+    snprintf(out, CAS_PATH_SIZE, "%s/%s%.2s/%s", c->dir, id.legacy ? "" : "files/md5/", id.md5,
+             id.md5 + 2);
+}
+
+/* ---- is it there? ---- */
+
+static int hash_object(struct cas *c, const char *path, struct cas_id id, const struct stat *st,
+                       bool use_memo, char hex[DIGEST_HEX_SIZE], struct err *e)
+{
+    bool legacy = id.legacy && !id.md5[32];
+    enum state_kind kind = legacy ? STATE_MD5_LEGACY : STATE_MD5;
+    if (use_memo && state_get(c->state, st, kind, hex)) {
+        return 0;
+    }
+    int64_t now = state_now_ns();
+    int rc = legacy ? content_md5_legacy(path, hex, e) : digest_file(DIGEST_MD5, path, hex, NULL, e);
+    if (rc == 0) {
+        state_put(c->state, st, kind, hex, now);
+    }
+    return rc;
+}
+
+/* Kept aside for a person to look at; deep checks mean that somebody suspects the disk. */
+static void move_to_corrupt(struct cas *c, const char *path, const char *md5)
+{
+    char to[CAS_PATH_SIZE];
+    snprintf(to, sizeof(to), "%s/corrupt/%s", c->dir, md5);
+    if (fs_mkdirs_for(to, NULL) < 0 || rename(path, to) < 0) {
+        unlink(path);
+    }
+    log_warn("cache", "object %s has other content; moved to %s/corrupt", md5, c->dir);
+}
+
+bool cas_has(struct cas *c, struct cas_id id, bool deep)
+{
+    char path[CAS_PATH_SIZE];
+    struct stat st;
+    if (!cas_md5_valid(id.md5)) {
+        return false;
+    }
+    cas_path_into(c, path, id);
+    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
+        return false;
+    }
+    if ((st.st_mode & 07777) == OBJECT_MODE && !deep) {
+        return true;
+    }
+    char hex[DIGEST_HEX_SIZE];
+    if (hash_object(c, path, id, &st, !deep, hex, NULL) < 0) {
+        return false;
+    }
+    if (strncmp(hex, id.md5, 32) != 0) {
+        log_debug("cache", "corrupted cache file '%s'", path);
+        if (deep) {
+            move_to_corrupt(c, path, id.md5);
+        } else {
+            unlink(path);
+        }
+        return false;
+    }
+    if ((st.st_mode & 07777) != OBJECT_MODE && chmod(path, OBJECT_MODE) < 0) {
+        log_debug("cache", "cannot protect '%s'", path); /* not ours, or a read-only cache */
+    }
+    return true;
+}
+
+bool cas_has_all(struct cas *c, struct arena *a, struct cas_id id, const char **missing)
+{
+    if (missing) {
+        *missing = id.md5;
+    }
+    if (!cas_has(c, id, false)) {
+        return false;
+    }
+    if (!id.md5[32]) {
+        return true;
+    }
+    struct dirobj d;
+    if (cas_read_dir(c, a, id, &d, NULL) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i < d.count; i++) {
+        if (!cas_has(c, (struct cas_id){d.items[i].md5, id.legacy}, false)) {
+            if (missing) {
+                *missing = d.items[i].md5;
+            }
+            return false;
+        }
+    }
+    return true;
+}
+
+int cas_read_dir(struct cas *c, struct arena *a, struct cas_id id, struct dirobj *d, struct err *e)
+{
+    char path[CAS_PATH_SIZE];
+    if (!cas_md5_valid(id.md5) || !id.md5[32]) {
+        return err_set(e, ERR_FORMAT, "'%s' is no folder object", id.md5 ? id.md5 : "");
+    }
+    cas_path_into(c, path, id);
+    struct strbuf text;
+    strbuf_init(&text);
+    int rc = fs_read(path, 0, &text, e);
+    if (rc == 0) {
+        rc = dirobj_parse(a, d, strbuf_str(&text), path, e);
+    }
+    strbuf_release(&text);
+    if (rc == 0) {
+        /* written by an older program in another layout: the name it is known by counts */
+        snprintf(d->md5, sizeof(d->md5), "%s", id.md5);
+    }
+    return rc;
+}
+
+/* ---- putting in ---- */
+
+/* The folder of an object; cache.shared wants setgid and group write on the way. */
+static int make_dirs(struct cas *c, const char *md5, struct err *e)
+{
+    char path[CAS_PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/files/md5/%.2s", c->dir, md5);
+    if (mkdir(path, 0777) < 0) {
+        if (errno == EEXIST) {
+            return 0;
+        }
+        if (fs_mkdirs(path, e) < 0) {
+            return -1;
+        }
+    }
+    for (size_t n = strlen(path); c->opt.shared && n >= strlen(c->dir); n--) {
+        if (path[n] == '\0' || path[n] == '/') {
+            path[n] = '\0';
+            if (chmod(path, 02775) < 0 && errno != EPERM) {
+                return err_sys(e, "cannot set the mode of %s", path);
+            }
+        }
+    }
+    return 0;
+}
+
+int cas_temp_open(struct cas *c, struct fs_temp *t, struct err *e)
+{
+    char beside[CAS_PATH_SIZE];
+    snprintf(beside, sizeof(beside), "%s/files/md5/object", c->dir);
+    if (fs_temp_open(t, beside, 0600, NULL) == 0) {
+        return 0;
+    }
+    if (fs_mkdirs_for(beside, e) < 0) {
+        return -1;
+    }
+    return fs_temp_open(t, beside, 0600, e);
+}
+
+/* A finished temp file under its name. The data is on disk (or no_sync); the folder is synced by the caller. */
+int cas_temp_keep(struct cas *c, struct fs_temp *t, const char *md5, struct err *e)
+{
+    char path[CAS_PATH_SIZE];
+    cas_path_into(c, path, (struct cas_id){md5, false});
+    if (make_dirs(c, md5, e) < 0 || fchmod(t->fd, OBJECT_MODE) < 0) {
+        fs_temp_abort(t);
+        return err_sys(e, "cannot store %s", path);
+    }
+    if (fs_temp_commit(t, path, true, e) == 0) {
+        return 0;
+    }
+    return -1;
+}
+
+static int clone_or_copy(struct cas *c, int from, const struct fs_temp *t, const char *name,
+                         char hex[DIGEST_HEX_SIZE], struct err *e)
+{
+    if (!atomic_load_explicit(&c->no_clone, memory_order_relaxed)) {
+        if (ioctl(t->fd, FICLONE, from) == 0) {
+            /* the clone cannot change any more: what is hashed is what is kept */
+            return digest_file(DIGEST_MD5, t->path, hex, NULL, e);
+        }
+        if (errno == EOPNOTSUPP || errno == EXDEV || errno == ENOTTY || errno == EINVAL) {
+            atomic_store_explicit(&c->no_clone, true, memory_order_relaxed);
+        }
+    }
+    return digest_copy(DIGEST_MD5, from, t->fd, name, hex, NULL, e);
+}
+
+static bool same_file(const struct stat *a, const struct stat *b)
+{
+    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
+           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* 0: in *t; 1: the object was there already. */
+static int copy_in(struct cas *c, struct cas_put *p, struct fs_temp *t, struct err *e)
+{
+    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0 || fstat(fd, &p->st) < 0) {
+        int rc = err_sys(e, "cannot read '%s'", p->path);
+        if (fd >= 0) {
+            close(fd);
+        }
+        return rc;
+    }
+    if (!S_ISREG(p->st.st_mode)) {
+        close(fd);
+        return err_set(e, ERR_IO, "'%s' is not a file", p->path);
+    }
+    int64_t now = state_now_ns();
+    if (!p->md5[0]) {
+        state_get(c->state, &p->st, STATE_MD5, p->md5);
+    }
+    if (p->md5[0] && cas_has(c, (struct cas_id){p->md5, false}, false)) {
+        close(fd);
+        p->was_there = true;
+        return 1;
+    }
+    char hex[DIGEST_HEX_SIZE];
+    if (cas_temp_open(c, t, e) < 0) {
+        close(fd);
+        return -1;
+    }
+    int rc = clone_or_copy(c, fd, t, p->path, hex, e);
+    struct stat after;
+    if (rc == 0 && (fstat(fd, &after) < 0 || !same_file(&p->st, &after) ||
+                    (p->md5[0] && strcmp(p->md5, hex) != 0))) {
+        rc = err_set(e, ERR_BUSY, "'%s' changed while it was being stored", p->path);
+    }
+    close(fd);
+    if (rc < 0) {
+        fs_temp_abort(t);
+        return -1;
+    }
+    memcpy(p->md5, hex, 33);
+    state_put(c->state, &p->st, STATE_MD5, hex, now);
+    if (cas_has(c, (struct cas_id){hex, false}, false)) {
+        fs_temp_abort(t);
+        p->was_there = true;
+        return 1;
+    }
+    return 0;
+}
+
+static int sync_object_dir(struct cas *c, const char *md5, struct err *e)
+{
+    char path[CAS_PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/files/md5/%.2s", c->dir, md5);
+    return c->opt.no_sync ? 0 : fs_sync_dir(path, e);
+}
+
+static int sync_data(struct cas *c, const struct fs_temp *t, struct err *e)
+{
+    if (c->opt.no_sync || fdatasync(t->fd) == 0) {
+        return 0;
+    }
+    return err_sys(e, "cannot write %s", t->path);
+}
+
+int cas_put_file(struct cas *c, const char *abs_path, char md5[33], struct stat *st, struct err *e)
+{
+    struct cas_put p = {.path = abs_path};
+    memcpy(p.md5, md5, sizeof(p.md5));
+    struct fs_temp t;
+    int rc = copy_in(c, &p, &t, e);
+    if (rc == 0) {
+        rc = sync_data(c, &t, e);
+        if (rc < 0) {
+            fs_temp_abort(&t);
+        } else if ((rc = cas_temp_keep(c, &t, p.md5, e)) == 0) {
+            rc = sync_object_dir(c, p.md5, e);
+        }
+    }
+    if (rc < 0) {
+        return -1;
+    }
+    memcpy(md5, p.md5, 33);
+    if (st) {
+        *st = p.st;
+    }
+    return 0;
+}
+
+/* Many files: copied in slices, so that descriptors stay few; each slice is synced as a whole. */
+#define SLICE 64
+
+struct put_job {
+    struct cas *cas;
+    struct cas_put *puts;
+    struct fs_temp *temps;
+    int *rc;
+    struct err *errs;
+};
+
+static void put_one(void *ctx, size_t i, int thread)
+{
+    struct put_job *j = ctx;
+    j->rc[i] = copy_in(j->cas, &j->puts[i], &j->temps[i], &j->errs[i]);
+    if (j->rc[i] == 0 && sync_data(j->cas, &j->temps[i], &j->errs[i]) < 0) {
+        fs_temp_abort(&j->temps[i]);
+        j->rc[i] = -1;
+    }
+}
+
+static int put_slice(struct put_job *j, struct par *par, size_t count, struct err *e)
+{
+    bool dirs[256] = {false};
+    int rc = 0;
+    memset(j->errs, 0, count * sizeof(*j->errs));
+    par_for(par, count, put_one, j);
+    for (size_t i = 0; i < count; i++) {
+        if (j->rc[i] == 0) {
+            if (rc < 0) {
+                fs_temp_abort(&j->temps[i]);
+            } else {
+                rc = cas_temp_keep(j->cas, &j->temps[i], j->puts[i].md5, e);
+                const char *m = j->puts[i].md5;
+                dirs[strtoul((char[]){m[0], m[1], '\0'}, NULL, 16)] = true;
+            }
+        } else if (j->rc[i] < 0 && rc == 0) {
+            rc = err_set(e, j->errs[i].code, "%s", j->errs[i].text);
+        }
+    }
+    for (unsigned d = 0; d < 256 && rc == 0; d++) {
+        char two[3];
+        snprintf(two, sizeof(two), "%02x", d);
+        rc = dirs[d] ? sync_object_dir(j->cas, two, e) : 0;
+    }
+    return rc;
+}
+
+int cas_put_files(struct cas *c, struct par *p, struct cas_put *puts, size_t count, struct err *e)
+{
+    size_t n = count < SLICE ? count : SLICE;
+    struct put_job j = {.cas = c,
+                        .temps = xcalloc(n + 1, sizeof(struct fs_temp)),
+                        .rc = xcalloc(n + 1, sizeof(int)),
+                        .errs = xcalloc(n + 1, sizeof(struct err))};
+    int rc = 0;
+    for (size_t at = 0; at < count && rc == 0; at += SLICE) {
+        j.puts = puts + at;
+        rc = put_slice(&j, p, count - at < SLICE ? count - at : SLICE, e);
+    }
+    free(j.temps);
+    free(j.rc);
+    free(j.errs);
+    return rc;
+}
+
+int cas_put_bytes(struct cas *c, const void *data, size_t n, const char *suffix, char md5[37],
+                  struct err *e)
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_buffer(DIGEST_MD5, data, n, hex);
+    snprintf(md5, 37, "%.32s%s", hex, suffix);
+    if (cas_has(c, (struct cas_id){md5, false}, false)) {
+        return 0;
+    }
+    struct fs_temp t;
+    if (cas_temp_open(c, &t, e) < 0) {
+        return -1;
+    }
+    if (fs_write_all(t.fd, data, n, t.path, e) < 0 || sync_data(c, &t, e) < 0) {
+        fs_temp_abort(&t);
+        return -1;
+    }
+    return cas_temp_keep(c, &t, md5, e) < 0 ? -1 : sync_object_dir(c, md5, e);
+}
+
+int cas_put_dir(struct cas *c, struct dirobj *d, struct err *e)
+{
+    struct strbuf text;
+    strbuf_init(&text);
+    dirobj_sort(d);
+    dirobj_write(d, &text);
+    int rc = cas_put_bytes(c, text.p, text.n, ".dir", d->md5, e);
+    strbuf_release(&text);
+    return rc;
+}
+
+int cas_import(struct cas *c, const char *src_path, struct cas_id id, struct err *e)
+{
+    char hex[DIGEST_HEX_SIZE];
+    struct fs_temp t;
+    int fd = open(src_path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return err_sys(e, "cannot read '%s'", src_path);
+    }
+    if (cas_temp_open(c, &t, e) < 0) {
+        close(fd);
+        return -1;
+    }
+    int rc = clone_or_copy(c, fd, &t, src_path, hex, e);
+    close(fd);
+    if (rc == 0 && id.legacy && !id.md5[32]) {
+        rc = content_md5_legacy(t.path, hex, e);
+    }
+    if (rc == 0 && strncmp(hex, id.md5, 32) != 0) {
+        rc = err_set(e, ERR_REMOTE, "'%s' has other content: md5 %.32s", src_path, hex);
+    }
+    if (rc == 0) {
+        rc = sync_data(c, &t, e);
+    }
+    if (rc < 0) {
+        fs_temp_abort(&t);
+        return -1;
+    }
+    if (!id.legacy) {
+        return cas_temp_keep(c, &t, id.md5, e) < 0 ? -1 : sync_object_dir(c, id.md5, e);
+    }
+    char path[CAS_PATH_SIZE];
+    cas_path_into(c, path, id);
+    if (fs_mkdirs_for(path, e) < 0 || fchmod(t.fd, OBJECT_MODE) < 0) {
+        fs_temp_abort(&t);
+        return err_sys(e, "cannot store %s", path);
+    }
+    return fs_temp_commit(&t, path, c->opt.no_sync, e);
+}
+
+/* ---- all of it ---- */
+
+struct each {
+    struct cas *c;
+    cas_each_fn *fn;
+    void *ctx;
+    const char *root;
+};
+
+static int each_entry(void *ctx, const struct fs_entry *entry, struct err *e)
+{
+    struct each *x = ctx;
+    if (!S_ISREG(entry->st.st_mode) || entry->path[2] != '/') {
+        return 0;
+    }
+    char md5[64], path[CAS_PATH_SIZE];
+    snprintf(md5, sizeof(md5), "%.2s%s", entry->path, entry->path + 3);
+    if (!cas_md5_valid(md5)) {
+        return 0;
+    }
+    snprintf(path, sizeof(path), "%s/%s", x->root, entry->path);
+    return x->fn(x->ctx, md5, path, entry->st.st_size, e) ? -1 : 0;
+}
+
+int cas_each(struct cas *c, cas_each_fn *fn, void *ctx, struct err *e)
+{
+    char root[CAS_PATH_SIZE];
+    snprintf(root, sizeof(root), "%s/files/md5", c->dir);
+    struct each x = {c, fn, ctx, root};
+    return fs_is_dir(root) ? fs_walk(root, each_entry, &x, e) : 0;
+}

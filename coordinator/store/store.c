@@ -1,0 +1,202 @@
+/* store: the handle that commands pass around, see store.h. */
+#include "store.h"
+
+#include "alloc.h"
+#include "cas.h"
+#include "config.h"
+#include "err.h"
+#include "ignore.h"
+#include "lock.h"
+#include "log.h"
+#include "path.h"
+#include "repo.h"
+#include "state.h"
+#include "str.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct held_lock {
+    char *file; /* of the pipeline */
+    struct lock *lock;
+};
+
+struct store_private {
+    struct store_options opt;
+    struct par *par;
+    int jobs;
+    pthread_mutex_t par_lock; /* the pool runs one loop at a time */
+    struct held_lock *locks;
+    size_t lock_count, lock_capacity;
+};
+
+static int link_types(const struct repo *r, struct cas_options *opt, struct err *e)
+{
+    static const struct {
+        const char *name;
+        enum fs_link how;
+    } names[] = {{"reflink", FS_REFLINK}, {"hardlink", FS_HARDLINK}, {"symlink", FS_SYMLINK},
+                 {"copy", FS_COPY}};
+    struct arena a;
+    size_t count = 0;
+    int rc = 0;
+    arena_init(&a);
+    const char **types = config_cache_types(r->config, &a, &count);
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        size_t k = 0;
+        while (k < ARRAY_SIZE(names) && strcmp(names[k].name, types[i]) != 0) {
+            k++;
+        }
+        if (k == ARRAY_SIZE(names)) {
+            rc = err_set(e, ERR_CONFIG, "config file error: Unsupported cache type(s): %s", types[i]);
+        } else if (opt->link_count < CAS_MAX_LINKS) {
+            opt->links[opt->link_count++] = names[k].how;
+        }
+    }
+    arena_release(&a);
+    return rc;
+}
+
+struct store *store_open(const struct repo *r, const struct store_options *opt, struct err *e)
+{
+    struct cas_options co = {0};
+    if (r->config) {
+        const char *shared = config_get(r->config, "cache", "shared");
+        co.shared = shared && !strcmp(shared, "group");
+        co.no_sync = !config_get_bool(r->config, "core", "fsync", true);
+        if (link_types(r, &co, e) < 0) {
+            return NULL;
+        }
+    }
+    struct store *s = xcalloc(1, sizeof(*s));
+    s->repo = r;
+    s->priv = xcalloc(1, sizeof(*s->priv));
+    if (opt) {
+        s->priv->opt = *opt;
+    }
+    s->priv->jobs = s->priv->opt.jobs;
+    if (!s->priv->jobs && r->config) {
+        s->priv->jobs = (int)config_get_int(r->config, "core", "checksum_jobs", 0);
+    }
+    pthread_mutex_init(&s->priv->par_lock, NULL);
+    struct arena a;
+    arena_init(&a);
+    s->state = state_open(s->priv->opt.no_state ? NULL
+                                                : path_join(&a, r->tmp_dir, "nephron/state"));
+    s->cas = cas_open(repo_cache_dir(r, &a), &co, s->state);
+    arena_release(&a);
+    return s;
+}
+
+void store_close(struct store *s)
+{
+    if (!s) {
+        return;
+    }
+    store_forget_locks(s);
+    free(s->priv->locks);
+    par_free(s->priv->par);
+    pthread_mutex_destroy(&s->priv->par_lock);
+    cas_close(s->cas);
+    state_close(s->state);
+    free(s->priv);
+    free(s);
+}
+
+/* "sub/dvc.yaml" -> "sub/dvc.lock" */
+static char *lock_path(struct arena *a, const char *file)
+{
+    const char *ext = path_extension(file);
+    return arena_printf(a, "%.*s.lock", (int)(strlen(file) - strlen(ext)), file);
+}
+
+struct lock *store_lock(struct store *s, const char *pipeline_file, struct err *e)
+{
+    struct store_private *p = s->priv;
+    for (size_t i = 0; i < p->lock_count; i++) {
+        if (!strcmp(p->locks[i].file, pipeline_file)) {
+            return p->locks[i].lock;
+        }
+    }
+    struct arena a;
+    bool was_empty;
+    arena_init(&a);
+    const char *path = lock_path(&a, pipeline_file);
+    const char *shown = repo_show(s->repo, &a, path);
+    struct lock *l = lock_read(repo_abs(s->repo, &a, path), shown, &was_empty, e);
+    if (l && was_empty) {
+        store_note(s, STORE_NOTE_WARN, "'%s' is empty: taken as absent.", shown);
+    }
+    arena_release(&a);
+    if (l) {
+        ARRAY_RESERVE(p->locks, p->lock_count, p->lock_capacity, 1);
+        p->locks[p->lock_count++] = (struct held_lock){xstrdup(pipeline_file), l};
+    }
+    return l;
+}
+
+void store_forget_locks(struct store *s)
+{
+    struct store_private *p = s->priv;
+    for (size_t i = 0; i < p->lock_count; i++) {
+        free(p->locks[i].file);
+        lock_free(p->locks[i].lock);
+    }
+    p->lock_count = 0;
+}
+
+void store_note(struct store *s, enum store_note_kind kind, const char *fmt, ...)
+{
+    if (!s->priv->opt.note) {
+        return;
+    }
+    struct strbuf text;
+    va_list ap;
+    strbuf_init(&text);
+    va_start(ap, fmt);
+    strbuf_vaddf(&text, fmt, ap);
+    va_end(ap);
+    s->priv->opt.note(s->priv->opt.note_ctx, kind, text.p);
+    strbuf_release(&text);
+}
+
+void store_par_for(struct store *s, size_t count, par_fn *fn, void *ctx)
+{
+    struct store_private *p = s->priv;
+    /* a pool costs a thread start: not for one item */
+    if (count < 2 || pthread_mutex_trylock(&p->par_lock) != 0) {
+        par_for(NULL, count, fn, ctx);
+        return;
+    }
+    if (!p->par) {
+        p->par = par_new(p->jobs);
+    }
+    par_for(p->par, count, fn, ctx);
+    pthread_mutex_unlock(&p->par_lock);
+}
+
+struct par *store_par_take(struct store *s)
+{
+    struct store_private *p = s->priv;
+    if (pthread_mutex_trylock(&p->par_lock) != 0) {
+        return NULL;
+    }
+    if (!p->par) {
+        p->par = par_new(p->jobs);
+    }
+    return p->par;
+}
+
+void store_par_give(struct store *s, struct par *par)
+{
+    if (par) {
+        pthread_mutex_unlock(&s->priv->par_lock);
+    }
+}
+
+bool store_ignored(struct store *s, const char *path, bool is_dir)
+{
+    return s->repo->ignore && path[0] != '/' && ignore_match(s->repo->ignore, path, is_dir);
+}
