@@ -261,8 +261,8 @@ static bool is_dvc_yaml(const char *path)
 int pipeline_parse(struct pipeline *p, const struct repo *r, const char *path, struct str text,
                    struct err *e)
 {
-    struct stagebuild b = {&p->arena, r, arena_strdup(&p->arena, path),
-                           repo_show(r, &p->arena, path)};
+    const char *file = arena_strdup(&p->arena, path); /* repo_show may return what it is given */
+    struct stagebuild b = {&p->arena, r, file, repo_show(r, &p->arena, file)};
     const char *shown = schema_shown(&p->arena, b.shown);
     bool yaml = is_dvc_yaml(path);
     const struct value *doc =

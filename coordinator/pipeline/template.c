@@ -118,6 +118,9 @@ static int check_expression(struct str inner, struct err *e)
             at = end;
         } else if (inner.p[at] == '[' && end > at + 1 && end < inner.n && inner.p[end] == ']') {
             at = end + 1;
+            while (at < inner.n && (inner.p[at] == ' ' || inner.p[at] == '\t')) {
+                at++;
+            }
         } else {
             break;
         }
@@ -512,11 +515,11 @@ const struct value *template_select(struct template_ctx *t, struct str expr, str
         while (end < expr.n && expr.p[end] != '.' && expr.p[end] != '[') {
             end++;
         }
-        struct str name = str_sub(expr, i, end - i);
+        struct str name = str_trim(str_sub(expr, i, end - i));
         if (name.n && name.p[name.n - 1] == ']') {
             name.n--;
+            name = str_trim(name);
         }
-        name = str_trim(name);
         v = first                   ? first_name(t, name)
             : v->type == VALUE_MAP  ? value_get_str(v, name)
             : v->type == VALUE_LIST ? list_at(v, name)
