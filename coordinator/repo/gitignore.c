@@ -172,6 +172,18 @@ static void add_entry(struct strbuf *b, const char *name)
     }
 }
 
+/* The rules in memory are not read again for a line we added ourselves: the set of lines knows it. */
+static bool has_entry(const struct folder *f, const char *name)
+{
+    struct strbuf entry;
+    struct line *have;
+    strbuf_init(&entry);
+    add_entry(&entry, name);
+    HASH_FIND(hh, f->lines, entry.p, entry.n, have);
+    strbuf_release(&entry);
+    return have != NULL;
+}
+
 static int append_entry(struct folder *f, const char *name, struct err *e)
 {
     struct strbuf b;
@@ -244,22 +256,14 @@ int gitignore_add(struct repo *r, const char *path, bool *changed, struct err *e
         pthread_mutex_lock(&r->gitignore->lock);
         if (!rules_match(r, &p)) {
             struct folder *f = folder_get(r->gitignore, p.file, p.rel_dir, e);
-            struct strbuf entry;
-            strbuf_init(&entry);
-            add_entry(&entry, p.name);
-            struct line *have = NULL;
-            if (f != NULL) {
-                HASH_FIND(hh, f->lines, entry.p, entry.n, have);
-            }
             if (f == NULL) {
                 rc = -1;
-            } else if (have == NULL && !rules_match(r, &p)) {
+            } else if (!has_entry(f, p.name) && !rules_match(r, &p)) {
                 rc = append_entry(f, p.name, e);
                 if (rc == 0 && changed != NULL) {
                     *changed = true;
                 }
             }
-            strbuf_release(&entry);
         }
         pthread_mutex_unlock(&r->gitignore->lock);
     }
@@ -343,8 +347,8 @@ bool gitignore_ignored(struct repo *r, const char *path)
     bool yes = false;
     if (place_of(r, &a, path, &p)) {
         pthread_mutex_lock(&r->gitignore->lock);
-        folder_get(r->gitignore, p.file, p.rel_dir, NULL);
-        yes = rules_match(r, &p);
+        const struct folder *f = folder_get(r->gitignore, p.file, p.rel_dir, NULL);
+        yes = (f != NULL && has_entry(f, p.name)) || rules_match(r, &p);
         pthread_mutex_unlock(&r->gitignore->lock);
     }
     arena_release(&a);
