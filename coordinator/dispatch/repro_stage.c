@@ -15,6 +15,7 @@
 #include "store.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 

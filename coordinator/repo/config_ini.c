@@ -8,6 +8,7 @@
 #include "alloc.h"
 #include "err.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define CONFIG_MAX_BYTES ((size_t)1 << 20)

@@ -8,6 +8,7 @@
 #include "num.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 enum kind {

@@ -9,6 +9,7 @@
 #include "repo.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 
 #define GIT_MAX_FILE ((size_t)256 << 20)

@@ -14,6 +14,7 @@
 #include <uthash.h>
 
 #include <pthread.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define IGNORE_MAX_BYTES ((size_t)64 << 20)

@@ -16,6 +16,7 @@
 #include "repo.h"
 #include "value.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
 #include <unistd.h>
