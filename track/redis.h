@@ -8,9 +8,9 @@ struct err;
 struct redisReply;
 
 /*
- * A connection to Redis: address, time-outs, pipelining, bounded replies. hiredis 0.14 does the wire
- * format; this adds what it lacks: limits on what a server may send (10^6 elements, depth 7, 64 MiB),
- * no SIGPIPE, secrets that never reach a message. One thread at a time.
+ * A connection to Redis: address, time-outs, pipelining, bounded replies. hiredis 0.14 does the
+ * wire format; this adds what it lacks: limits on what a server may send (10^6 elements, depth 7,
+ * 64 MiB), no SIGPIPE, secrets that never reach a message. One thread at a time.
  *
  * Addresses: `redis://[user][:password]@host[:port][/db]` (percent-encoded), `unix:///path[?db=N]`.
  * Without a password in it, REDIS_PASSWORD is used.
@@ -40,9 +40,9 @@ void redis_address_text(const struct redis_address *a, char out[REDIS_ADDRESS_TE
 
 struct redis;
 
-/* Connects, authenticates, selects the database, and asks for a PONG. Blocks up to REDIS_CONNECT_MS +
- * 3 * REDIS_COMMAND_MS. Returns new (redis_close); NULL: ERR_REMOTE (nobody answers; `detail` is the
- * errno when there is one) or ERR_CONFIG (the server refuses the password or the database). */
+/* Connects, authenticates, selects the database, and asks for a PONG. Blocks up to REDIS_CONNECT_MS
+ * + 3 * REDIS_COMMAND_MS. Returns new (redis_close); NULL: ERR_REMOTE (nobody answers; `detail` is
+ * the errno when there is one) or ERR_CONFIG (the server refuses the password or the database). */
 struct redis *redis_open(const struct redis_address *a, struct err *e);
 /* Takes a connected descriptor; nothing is sent. For tests and fuzzing. */
 struct redis *redis_from_fd(int fd, struct err *e);

@@ -10,16 +10,16 @@ struct err;
 struct tracking;
 
 /*
- * The private server of `redis_url: auto`: one redis-server for a project, on a unix socket, no TCP.
+ * The private server of `redis_url: auto`: one redis-server for a project, on a unix socket, no
+ * TCP.
  *
  *   <project>/.nephron/redis/redis.sock      the socket (0700)
- *                           server.lock      flock(2) held by the server itself, for as long as it lives
- *                           redis.pid redis.log appendonlydir/
- *                           socket           only when the path above is too long for a socket:
- *                                            the short path (a link in XDG_RUNTIME_DIR or /tmp) to use
+ *                           server.lock      flock(2) held by the server itself, for as long as it
+ * lives redis.pid redis.log appendonlydir/ socket           only when the path above is too long
+ * for a socket: the short path (a link in XDG_RUNTIME_DIR or /tmp) to use
  *
- * The starter takes the lock and lets the server inherit the descriptor. So "is it alive" is one flock
- * that no crash can leave wrong, and two starters cannot both start one.
+ * The starter takes the lock and lets the server inherit the descriptor. So "is it alive" is one
+ * flock that no crash can leave wrong, and two starters cannot both start one.
  */
 
 #define REDIS_SERVER_START_MS 2000

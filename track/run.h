@@ -10,8 +10,8 @@
 struct value;
 
 /*
- * The life of a run, told as events. Nothing here blocks on Redis, nothing can fail; a run with a NULL sink is
- * told to nobody. All functions may be called by any thread.
+ * The life of a run, told as events. Nothing here blocks on Redis, nothing can fail; a run with a
+ * NULL sink is told to nobody. All functions may be called by any thread.
  */
 
 #define RUN_STATUSES(X)                                                                            \
@@ -42,17 +42,17 @@ struct run_options {
     const char *stage;      /* stage name; NULL: $NEPHRON_STAGE or left out */
     int argc;               /* the command line; secrets in URLs are taken out */
     char *const *argv;
-    const char *project;    /* where git and dvc.lock are looked at; NULL: the current folder */
-    int world_size;         /* 0: 1 */
-    const char *hosts;      /* "a,b"; NULL: this host */
-    bool light;             /* no git, no environment: for runs of kind "stage" */
+    const char *project; /* where git and dvc.lock are looked at; NULL: the current folder */
+    int world_size;      /* 0: 1 */
+    const char *hosts;   /* "a,b"; NULL: this host */
+    bool light;          /* no git, no environment: for runs of kind "stage" */
 };
 
 /*
- * Begins: emits run_start (status running) with kind, name, experiment, parent, stage, cmd, user, host, world_size,
- * hosts, version, git_commit, git_branch, git_dirty, and tags: cpu_model, cpu_count, kernel, libc,
- * hiredis, dvc_lock_md5, git_diff (path of .nephron/runs/<id>/git.diff, 0600, when dirty), environment
- * (JSON; secrets redacted). Runs `git` (about 10 ms) unless light.
+ * Begins: emits run_start (status running) with kind, name, experiment, parent, stage, cmd, user,
+ * host, world_size, hosts, version, git_commit, git_branch, git_dirty, and tags: cpu_model,
+ * cpu_count, kernel, libc, hiredis, dvc_lock_md5, git_diff (path of .nephron/runs/<id>/git.diff,
+ * 0600, when dirty), environment (JSON; secrets redacted). Runs `git` (about 10 ms) unless light.
  */
 void run_begin(struct run *r, const struct event_sink *sink, const struct run_options *opt);
 /* A further process joins (ranks above 0): emits nothing, later calls use this id. */
@@ -60,7 +60,8 @@ void run_join(struct run *r, const struct event_sink *sink, const char *id);
 
 void run_metric(const struct run *r, const char *name, int64_t step, double v);
 void run_param(const struct run *r, const char *key, const char *value);
-/* Params of a document: nested maps become dotted keys, other values Python's str(). NULL is fine. */
+/* Params of a document: nested maps become dotted keys, other values Python's str(). NULL is fine.
+ */
 void run_params(const struct run *r, const struct value *map);
 void run_tag(const struct run *r, const char *key, const char *value);
 /* A field of the run hash. */
@@ -69,10 +70,10 @@ void run_log_line(const struct run *r, int rank, const char *line);
 
 struct run_stage {
     const char *stage, *status, *reason, *host; /* NULL: as told before */
-    int rank;         /* < 0: left out */
-    int64_t start_ms; /* 0: left out */
-    int64_t end_ms;   /* 0: left out */
-    bool ended;       /* exit_code is meant */
+    int rank;                                   /* < 0: left out */
+    int64_t start_ms;                           /* 0: left out */
+    int64_t end_ms;                             /* 0: left out */
+    bool ended;                                 /* exit_code is meant */
     int exit_code;
 };
 void run_stage(const struct run *r, const struct run_stage *s);
@@ -86,7 +87,8 @@ struct run_rank {
 };
 void run_rank(const struct run *r, const struct run_rank *s);
 
-void run_heartbeat(const struct run *r); /* the sink beats by itself; for loops that want it sooner */
+void run_heartbeat(
+    const struct run *r); /* the sink beats by itself; for loops that want it sooner */
 /* Ends: status finished, failed or killed; `error` may be NULL. */
 void run_finish(const struct run *r, enum run_status status, int exit_code, const char *error);
 

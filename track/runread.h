@@ -20,9 +20,9 @@ struct value;
 
 struct runread;
 
-/* Connects as the settings say (a private server that ran here before is started again), sends what dead
- * processes left in the spool, else opens the spool folder. `why` (may be NULL) receives the reason when
- * it had to be the spool. */
+/* Connects as the settings say (a private server that ran here before is started again), sends what
+ * dead processes left in the spool, else opens the spool folder. `why` (may be NULL) receives the
+ * reason when it had to be the spool. */
 struct runread *runread_open(const struct tracking *t, struct err *why);
 /* Over a given connection, which it takes: for tests and fuzzing. */
 struct runread *runread_from(struct redis *r, const char *prefix);
@@ -35,23 +35,24 @@ int runread_refresh(struct runread *r, struct err *e);
 
 struct run_record {
     const char *id;
-    struct value *fields; /* map of text: the run hash; status is `lost` when the heartbeat is old */
+    struct value
+        *fields; /* map of text: the run hash; status is `lost` when the heartbeat is old */
     struct value *params, *tags, *latest; /* maps of text */
     struct value *stages, *ranks;         /* name -> map as in the JSON, plain numbers */
 };
 
 /* Ids, newest first, `limit` 0: all. */
-int runread_ids(struct runread *r, struct arena *a, size_t limit, const char ***ids,
-                   size_t *count, struct err *e);
+int runread_ids(struct runread *r, struct arena *a, size_t limit, const char ***ids, size_t *count,
+                struct err *e);
 /* Fields and latest only (the rest NULL) of many runs in one round trip. */
 int runread_heads(struct runread *r, struct arena *a, const char *const *ids, size_t count,
-                     struct run_record *runs, struct err *e);
+                  struct run_record *runs, struct err *e);
 /* ERR_MISSING when there is no such run. */
 int runread_run(struct runread *r, struct arena *a, const char *id, struct run_record *run,
-                   struct err *e);
+                struct err *e);
 /* "latest", a whole id or a unique prefix -> id. ERR_MISSING names near ones. */
 int runread_resolve(struct runread *r, struct arena *a, const char *word, const char **id,
-                       struct err *e);
+                    struct err *e);
 
 /* A place in a stream: starts as zero, moves on with every read. */
 struct runread_place {
@@ -63,14 +64,13 @@ struct metric_point {
     int64_t step, time_ms;
 };
 int runread_metric(struct runread *r, struct arena *a, const char *id, const char *name,
-                      struct runread_place *place, struct metric_point **points, size_t *count,
-                      struct err *e);
+                   struct runread_place *place, struct metric_point **points, size_t *count,
+                   struct err *e);
 struct log_line {
     const char *line;
     const char *rank; /* "" when untold */
 };
-int runread_log(struct runread *r, struct arena *a, const char *id,
-                   struct runread_place *place, struct log_line **lines, size_t *count,
-                   struct err *e);
+int runread_log(struct runread *r, struct arena *a, const char *id, struct runread_place *place,
+                struct log_line **lines, size_t *count, struct err *e);
 
 #endif

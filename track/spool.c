@@ -300,9 +300,27 @@ int spool_close(struct spool *s, struct err *e)
     return rc;
 }
 
-uint64_t spool_bytes(const struct spool *s) { return s->bytes; }
-uint64_t spool_sequence(const struct spool *s) { return s->sequence; }
-const char *spool_run(const struct spool *s) { return s->run; }
-const char *spool_writer(const struct spool *s) { return s->writer; }
-const char *spool_path(const struct spool *s) { return s->path; }
-int spool_fd(const struct spool *s) { return s->fd; }
+uint64_t spool_bytes(const struct spool *s)
+{
+    return s->bytes;
+}
+uint64_t spool_sequence(const struct spool *s)
+{
+    return s->sequence;
+}
+const char *spool_run(const struct spool *s)
+{
+    return s->run;
+}
+const char *spool_writer(const struct spool *s)
+{
+    return s->writer;
+}
+const char *spool_path(const struct spool *s)
+{
+    return s->path;
+}
+int spool_fd(const struct spool *s)
+{
+    return s->fd;
+}

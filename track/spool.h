@@ -14,8 +14,8 @@ struct err;
  * The spool: what one process told about one run, append-only, on the local disk. It is the queue
  * between the events and Redis, and the record itself where there is no Redis.
  *
- * File `<project>/.nephron/spool/<run>.log` (`<run>.<writer>.log` for the second and further writers
- * of a run), version 1, integers little-endian:
+ * File `<project>/.nephron/spool/<run>.log` (`<run>.<writer>.log` for the second and further
+ * writers of a run), version 1, integers little-endian:
  *
  * | offset | type | field |
  * |---|---|---|
@@ -24,14 +24,16 @@ struct err;
  * | 12 | u32      | CRC32C of bytes 16..63 |
  * | 16 | 16 chars | writer: random hex; sequences count per (run, writer) |
  * | 32 | 32 chars | run id |
- * | 64 | records  | each: u32 payload bytes, u32 CRC32C of what follows, u64 sequence (1, 2, 3 …), payload |
+ * | 64 | records  | each: u32 payload bytes, u32 CRC32C of what follows, u64 sequence (1, 2, 3 …),
+ * payload |
  *
  * Payload: u8 event kind, u8 flags, i64 time_ms, u16 fields, then key NUL value NUL for each field.
- * The first record whose CRC, length or sequence is wrong ends the file: what is behind it is a torn
- * tail. The writer holds flock(2) on the file as long as it lives: a file that can be locked belongs to nobody.
+ * The first record whose CRC, length or sequence is wrong ends the file: what is behind it is a
+ * torn tail. The writer holds flock(2) on the file as long as it lives: a file that can be locked
+ * belongs to nobody.
  *
- * `<same name>.sent`: text "OFFSET SEQUENCE\n", how far Redis has acknowledged. A hint: the truth is
- * the sequence that Redis itself keeps (runstore.h).
+ * `<same name>.sent`: text "OFFSET SEQUENCE\n", how far Redis has acknowledged. A hint: the truth
+ * is the sequence that Redis itself keeps (runstore.h).
  */
 
 #define SPOOL_HEADER_BYTES 64
@@ -52,9 +54,11 @@ struct spool_record {
     uint64_t end;       /* offset behind the record */
 };
 
-/* Appends the payload of an event; the run id is not part of it. false (nothing added) beyond the limits. */
+/* Appends the payload of an event; the run id is not part of it. false (nothing added) beyond the
+ * limits. */
 bool spool_pack(struct strbuf *out, const struct event *ev, unsigned flags);
-/* Reads a payload. `fields` (SPOOL_FIELDS_MAX at most, grown by the callee) point into `payload`. */
+/* Reads a payload. `fields` (SPOOL_FIELDS_MAX at most, grown by the callee) point into `payload`.
+ */
 struct spool_fields {
     struct event_field *items;
     size_t capacity;
@@ -71,26 +75,28 @@ struct spool;
 struct spool *spool_create(const char *dir, const char *run, struct err *e);
 /* The same in memory, for when the disk refuses: lost with the process. */
 struct spool *spool_create_memory(const char *run, struct err *e);
-/* Takes a left-over file for sending: locks it (ERR_BUSY while its writer lives) and cuts a torn tail. */
+/* Takes a left-over file for sending: locks it (ERR_BUSY while its writer lives) and cuts a torn
+ * tail. */
 struct spool *spool_adopt(const char *path, struct err *e);
 /* Adds a record; the sequence is the next one. After a failure nothing was added. */
 int spool_append(struct spool *s, struct str payload, struct err *e);
-int spool_sync(struct spool *s, struct err *e); /* fsync when something was added since */
+int spool_sync(struct spool *s, struct err *e);  /* fsync when something was added since */
 int spool_close(struct spool *s, struct err *e); /* syncs; NULL is fine */
 uint64_t spool_bytes(const struct spool *s);     /* offset behind the last record */
 uint64_t spool_sequence(const struct spool *s);  /* of the last record; 0: none */
 const char *spool_run(const struct spool *s);
 const char *spool_writer(const struct spool *s);
-const char *spool_path(const struct spool *s);   /* NULL for one in memory */
-int spool_fd(const struct spool *s);             /* for a spool_cursor of another thread */
+const char *spool_path(const struct spool *s); /* NULL for one in memory */
+int spool_fd(const struct spool *s);           /* for a spool_cursor of another thread */
 
 /* ---- reading ---- */
 
-/* Walks the records up to `limit`. Reads ahead into its own buffer; the record is valid until the next call. */
+/* Walks the records up to `limit`. Reads ahead into its own buffer; the record is valid until the
+ * next call. */
 struct spool_cursor {
-    int fd;            /* borrowed */
-    uint64_t offset;   /* of the next record */
-    uint64_t sequence; /* of the last record read */
+    int fd;                     /* borrowed */
+    uint64_t offset;            /* of the next record */
+    uint64_t sequence;          /* of the last record read */
     struct spool_fields fields; /* private from here on */
     struct strbuf buffer;
     uint64_t buffer_offset;

@@ -1,6 +1,6 @@
 /*
- * Spool files, the reading side. Everything in a file is checked: it may be torn, or a stranger's. The
- * cursor reads ahead in blocks, so a record costs no system call of its own.
+ * Spool files, the reading side. Everything in a file is checked: it may be torn, or a stranger's.
+ * The cursor reads ahead in blocks, so a record costs no system call of its own.
  */
 
 #include "spool.h"
@@ -151,8 +151,7 @@ int spool_cursor_next(struct spool_cursor *c, uint64_t limit, struct spool_recor
         (rc = fill(c, SPOOL_RECORD_BYTES, e)) <= 0) {
         return rc;
     }
-    const unsigned char *head =
-        (const unsigned char *)c->buffer.p + (c->offset - c->buffer_offset);
+    const unsigned char *head = (const unsigned char *)c->buffer.p + (c->offset - c->buffer_offset);
     size_t n = spool_get_u32(head);
     if (n < SPOOL_PAYLOAD_HEAD || n > SPOOL_PAYLOAD_MAX ||
         n > limit - SPOOL_RECORD_BYTES - c->offset) {

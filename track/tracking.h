@@ -12,10 +12,11 @@ struct err;
  *
  * | key of config/config.yaml | type | default | meaning |
  * |---|---|---|---|
- * | tracking.redis_url | text | auto | `auto`: private server below .nephron/redis; `redis://user:password@host:port/db`;
- * |                    |      |      | `unix:///path`; `none`: local spool only. NEPHRON_REDIS_URL overrides |
- * | tracking.prefix    | text | nephron: | first part of every Redis key, up to 64 of [A-Za-z0-9_.:-] |
- * | tracking.log_lines | int  | 10000 | log lines kept for each run, about; 1..10000000 |
+ * | tracking.redis_url | text | auto | `auto`: private server below .nephron/redis;
+ * `redis://user:password@host:port/db`; |                    |      |      | `unix:///path`;
+ * `none`: local spool only. NEPHRON_REDIS_URL overrides | | tracking.prefix    | text | nephron: |
+ * first part of every Redis key, up to 64 of [A-Za-z0-9_.:-] | | tracking.log_lines | int  | 10000
+ * | log lines kept for each run, about; 1..10000000 |
  *
  * A password not in the URL is taken from REDIS_PASSWORD. An absent config file is fine.
  */
@@ -39,7 +40,8 @@ char *tracking_project(struct arena *a, const char *cwd);
 int tracking_load(struct tracking *t, const char *project, struct err *e);
 void tracking_release(struct tracking *t);
 
-/* Makes <project>/.nephron/<sub>, with a .gitignore in .nephron that keeps git away from it. Returns new. */
+/* Makes <project>/.nephron/<sub>, with a .gitignore in .nephron that keeps git away from it.
+ * Returns new. */
 char *tracking_dir(const struct tracking *t, const char *sub, bool create, struct err *e);
 
 #endif
