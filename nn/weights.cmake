@@ -10,3 +10,8 @@ nephron_library(nn_weights STRICT
 target_include_directories(nn_weights PUBLIC model)
 # Element conversion and sums are loops over memory.
 set_source_files_properties(model/weights_values.c model/crc32.c PROPERTIES COMPILE_OPTIONS "-O2")
+
+# Parameters of a model to and from these files.
+nephron_library(nn_modelio STRICT
+  SOURCES model/modelio.c
+  LINK nn_weights nn_kernel base)

@@ -83,8 +83,7 @@ static int read_arrays(struct checkpoint *c, const unsigned char *p, size_t n, u
 static int read_info(struct checkpoint *c, const unsigned char *p, uint32_t note_bytes,
                      struct err *e)
 {
-    const unsigned char *note =
-        p + CHECKPOINT_HEAD_BYTES + c->count * CHECKPOINT_ARRAY_BYTES;
+    const unsigned char *note = p + CHECKPOINT_HEAD_BYTES + c->count * CHECKPOINT_ARRAY_BYTES;
     c->info = (struct checkpoint_info){
         .step = le_u64(p + 24),
         .epoch = le_u64(p + 32),
@@ -120,8 +119,9 @@ static int check_head(const unsigned char *p, size_t n, struct err *e)
     }
     if (le_u32(p + 12) > CHECKPOINT_MAX_ARRAYS || le_u32(p + 60) > CHECKPOINT_MAX_NOTE ||
         checkpoint_data_offset(le_u32(p + 12), le_u32(p + 60)) > n - CHECKPOINT_DIGEST_BYTES) {
-        return err_set(e, ERR_FORMAT, "%" PRIu32 " arrays and a note of %" PRIu32
-                                      " bytes do not fit into the file",
+        return err_set(e, ERR_FORMAT,
+                       "%" PRIu32 " arrays and a note of %" PRIu32
+                       " bytes do not fit into the file",
                        le_u32(p + 12), le_u32(p + 60));
     }
     return 0;
@@ -257,7 +257,7 @@ bool checkpoint_parse_name(const char *name, uint64_t *step)
 
 struct candidate {
     const char *path;
-    uint64_t step;      /* by the header; by the name when there is no header to believe */
+    uint64_t step; /* by the header; by the name when there is no header to believe */
     uint64_t name_step;
 };
 
@@ -283,8 +283,8 @@ static int newest_first(const void *a, const void *b)
     return strcmp(y->path, x->path);
 }
 
-static int list_candidates(struct arena *a, const char *dir, struct candidate **list,
-                           size_t *count, struct err *e)
+static int list_candidates(struct arena *a, const char *dir, struct candidate **list, size_t *count,
+                           struct err *e)
 {
     char **names;
     size_t n;

@@ -73,9 +73,9 @@ struct checkpoint_write_options {
     unsigned keep; /* newest files left in the folder; 0: 2 */
 };
 
-/* Writes dir/ckpt-<step>.np (folder made when needed) and removes older ones beyond `keep`, of files
- * with a step up to this one: files of a later step were left by another run and are not touched.
- * On failure the earlier files are as they were. Blocks until the bytes are on disk. */
+/* Writes dir/ckpt-<step>.np (folder made when needed) and removes older ones beyond `keep`, of
+ * files with a step up to this one: files of a later step were left by another run and are not
+ * touched. On failure the earlier files are as they were. Blocks until the bytes are on disk. */
 int checkpoint_write(const char *dir, const struct checkpoint_info *info,
                      const struct checkpoint_array *arrays, size_t count,
                      const struct checkpoint_write_options *options, struct err *e);

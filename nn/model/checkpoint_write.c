@@ -1,7 +1,7 @@
 /*
  * Writing of checkpoints: header, arrays straight from the caller's memory, digest; then the older
- * files beyond `keep` go. A kill at any moment leaves the earlier files as they were, and a temp file
- * that the next write sweeps.
+ * files beyond `keep` go. A kill at any moment leaves the earlier files as they were, and a temp
+ * file that the next write sweeps.
  */
 #include "checkpoint.h"
 
@@ -107,8 +107,7 @@ static int write_body(struct writer *w, const struct checkpoint_info *info,
     int rc = put(w, head.p, head.n, e) < 0 || put_padding(w, e) < 0 ? -1 : 0;
     strbuf_release(&head);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        rc = put(w, arrays[i].data, (size_t)array_bytes(&arrays[i]), e) < 0 ||
-                     put_padding(w, e) < 0
+        rc = put(w, arrays[i].data, (size_t)array_bytes(&arrays[i]), e) < 0 || put_padding(w, e) < 0
                  ? -1
                  : 0;
     }
@@ -191,8 +190,8 @@ int checkpoint_write(const char *dir, const struct checkpoint_info *info,
     if (check(info, arrays, count, e) < 0 || fs_mkdirs(dir, e) < 0) {
         return -1;
     }
-    int length = snprintf(path, sizeof(path), "%s/" CHECKPOINT_PREFIX "%010" PRIu64 CHECKPOINT_SUFFIX,
-                          dir, info->step);
+    int length = snprintf(path, sizeof(path),
+                          "%s/" CHECKPOINT_PREFIX "%010" PRIu64 CHECKPOINT_SUFFIX, dir, info->step);
     if (length < 0 || (size_t)length >= sizeof(path)) {
         return err_set(e, ERR_USAGE, "checkpoint folder with a path of more than 4000 bytes");
     }

@@ -30,7 +30,8 @@ struct meta_list {
 
 static void add_text(struct meta_list *l, const char *key, const char *value)
 {
-    l->items[l->count++] = (struct weights_meta){arena_strdup(l->a, key), arena_strdup(l->a, value)};
+    l->items[l->count++] =
+        (struct weights_meta){arena_strdup(l->a, key), arena_strdup(l->a, value)};
 }
 
 static void add_value(struct meta_list *l, const char *key, const struct value *v)
@@ -68,8 +69,10 @@ static int check_info(const struct modelfile_info *info, struct err *e)
     if (info->class_count < 1 || info->class_count > MODELFILE_MAX_CLASSES) {
         return err_set(e, ERR_USAGE, "model file with %zu classes", info->class_count);
     }
-    if (info->image_size < 1 || info->image_size > MAX_IMAGE_SIZE) {
-        return err_set(e, ERR_USAGE, "model file with image size %u", info->image_size);
+    if (info->image_height < 1 || info->image_height > MAX_IMAGE_SIZE || info->image_width < 1 ||
+        info->image_width > MAX_IMAGE_SIZE) {
+        return err_set(e, ERR_USAGE, "model file with images of %ux%u pixels", info->image_height,
+                       info->image_width);
     }
     for (int i = 0; i < 3; i++) {
         if (!isfinite(info->mean[i]) || !isfinite(info->std[i]) || info->std[i] <= 0) {
@@ -97,7 +100,7 @@ int modelfile_info_meta(struct arena *a, const struct modelfile_info *info,
     add_text(&l, "architecture", info->arch);
     add_text(&l, "head", info->head);
     add_value(&l, "classes", classes);
-    add_text(&l, "image_size", arena_printf(a, "%u", info->image_size));
+    add_text(&l, "image_size", arena_printf(a, "[%u, %u]", info->image_height, info->image_width));
     add_floats(&l, "mean", info->mean, 3);
     add_floats(&l, "std", info->std, 3);
     add_text(&l, "resize", info->resize);
@@ -224,17 +227,24 @@ static int read_classes(const struct info_reader *r, struct modelfile_info *info
 
 static int read_image_size(const struct info_reader *r, struct modelfile_info *info)
 {
-    int64_t size;
-    const char *text = need_text(r, "image_size");
-    if (text == NULL) {
+    const struct value *list = need_list(r, "image_size");
+    unsigned size[2];
+    if (list == NULL) {
         return -1;
     }
-    if (!num_parse_int(str_from(text), &size) || size < 1 || size > MAX_IMAGE_SIZE) {
-        return err_set(r->e, ERR_FORMAT,
-                       "model description: 'image_size' is '%s', expected 1 to %d",
-                       nameindex_show(str_from(text)).text, MAX_IMAGE_SIZE);
+    bool good = list->list.count == 2;
+    for (size_t i = 0; good && i < 2; i++) {
+        const struct value *v = list->list.items[i];
+        good = v->type == VALUE_INT && v->i >= 1 && v->i <= MAX_IMAGE_SIZE;
+        size[i] = good ? (unsigned)v->i : 0;
     }
-    info->image_size = (unsigned)size;
+    if (!good) {
+        return err_set(r->e, ERR_FORMAT,
+                       "model description: 'image_size' is not [height, width], each 1 to %d",
+                       MAX_IMAGE_SIZE);
+    }
+    info->image_height = size[0];
+    info->image_width = size[1];
     return 0;
 }
 
@@ -244,8 +254,8 @@ static void read_extra(const struct info_reader *r, struct modelfile_info *info)
     for (size_t i = 0; i < r->w->meta_count; i++) {
         const struct weights_meta *m = &r->w->meta[i];
         if (strncmp(m->key, "x.", 2) == 0) {
-            extra[info->extra_count++] = (struct weights_meta){arena_strdup(r->a, m->key),
-                                                               arena_strdup(r->a, m->value)};
+            extra[info->extra_count++] =
+                (struct weights_meta){arena_strdup(r->a, m->key), arena_strdup(r->a, m->value)};
         }
     }
     info->extra = extra;

@@ -27,9 +27,9 @@ struct weights_meta;
  *   architecture     vgg16_bn                      torchvision's name
  *   head             classifier | linear
  *   classes          ["Normal", "Tumor"]           JSON list, in the order of the logits
- *   image_size       224                           pixels, square
+ *   image_size       [224, 224]                    pixels: height, width
  *   mean, std        [0.485, 0.456, 0.406]         JSON lists, RGB, after scaling to 0..1
- *   resize           bilinear                      how an image becomes image_size²
+ *   resize           bilinear                      how an image becomes image_size
  *   split            group                         how validation data was set apart; may be absent
  *   x.<anything>     …                             carried, never interpreted
  */
@@ -41,11 +41,11 @@ struct modelfile_info {
     const char *head;
     const char **classes;
     size_t class_count;
-    unsigned image_size; /* pixels, width = height */
+    unsigned image_height, image_width; /* pixels */
     float mean[3], std[3];
     const char *resize;
-    const char *split;   /* NULL: not said */
-    const char *version; /* of the writer; NULL when writing: this library's */
+    const char *split;                /* NULL: not said */
+    const char *version;              /* of the writer; NULL when writing: this library's */
     const struct weights_meta *extra; /* further keys, written as they are; reading: "x.…" keys */
     size_t extra_count;
 };
@@ -66,8 +66,8 @@ int modelfile_write(const char *path, const struct modelfile_tensor *tensors, si
                     const struct modelfile_info *info, struct err *e);
 
 /* Reads the description only, never the tensors' bytes. Strings live in `a`. ERR_MISSING when the
- * file is a weights file without our description (torchvision's, for example); ERR_FORMAT when a key
- * is missing or malformed, naming it. */
+ * file is a weights file without our description (torchvision's, for example); ERR_FORMAT when a
+ * key is missing or malformed, naming it. */
 int modelfile_read_info(struct arena *a, const char *path, struct modelfile_info *info,
                         struct err *e);
 /* The same from an open file. */

@@ -1,6 +1,6 @@
 /*
- * The stack machine of pickle.h: opcodes and how they build values. What a global means and how it is
- * "called" is in pickle_globals.c. Opcode numbers and arguments: CPython, Lib/pickletools.py.
+ * The stack machine of pickle.h: opcodes and how they build values. What a global means and how it
+ * is "called" is in pickle_globals.c. Opcode numbers and arguments: CPython, Lib/pickletools.py.
  *
  * Two guards run before every opcode: the memory of the arena, and (in push) the stack's height. An
  * argument is taken through take(), the only place that reads input, so that nothing is read beyond
@@ -22,8 +22,9 @@
 
 const char *pickle_type_name(enum pickle_type t)
 {
-    static const char *const names[] = {"None",  "bool", "int", "int",  "float",         "str",
-                                        "bytes", "tuple", "list", "set", "dict", "class or function",
+    static const char *const names[] = {"None",    "bool",  "int",   "int",
+                                        "float",   "str",   "bytes", "tuple",
+                                        "list",    "set",   "dict",  "class or function",
                                         "storage", "tensor"};
     return names[t];
 }
@@ -111,8 +112,8 @@ static void extend(struct pickle_machine *m, struct pickle_items *items, struct 
                    size_t n)
 {
     if (n > items->capacity - items->count) {
-        size_t capacity = items->count + n > 2 * items->capacity ? items->count + n
-                                                                 : 2 * items->capacity;
+        size_t capacity =
+            items->count + n > 2 * items->capacity ? items->count + n : 2 * items->capacity;
         struct pickle_value **p = ARENA_ARRAY(m->a, capacity, struct pickle_value *);
         if (items->count > 0) {
             memcpy(p, items->p, items->count * sizeof(*p));

@@ -23,7 +23,8 @@ struct err;
  *   torch.float32 …                      a name
  *
  * Everything else ends the reading with a message that names the opcode or global and its offset.
- * Memory is linear in the input (values 64 bytes or less per opcode, strings are views) and bounded.
+ * Memory is linear in the input (values 64 bytes or less per opcode, strings are views) and
+ * bounded.
  */
 
 #define PICKLE_MAX_BYTES ((size_t)128 << 20)
@@ -90,9 +91,9 @@ struct pickle_value {
 
 const char *pickle_type_name(enum pickle_type t);
 
-/* Runs one pickle at data[*at …] up to its STOP and moves *at behind it. Values live in `a`, strings
- * are views into `data`. `what` names the pickle in errors ("archive/data.pkl"). Lists and dicts may
- * contain themselves (through the memo): walkers bound their depth. */
+/* Runs one pickle at data[*at …] up to its STOP and moves *at behind it. Values live in `a`,
+ * strings are views into `data`. `what` names the pickle in errors ("archive/data.pkl"). Lists and
+ * dicts may contain themselves (through the memo): walkers bound their depth. */
 struct pickle_value *pickle_run(struct arena *a, const void *data, size_t n, size_t *at,
                                 const char *what, struct err *e);
 
@@ -101,7 +102,6 @@ const struct pickle_value *pickle_dict_get(const struct pickle_value *dict, cons
 
 /* Writing: the pickle of an OrderedDict of contiguous tensors whose storage keys are "0", "1", … in
  * the order of `entries` (protocol 2, as torch.save). */
-void pickle_write_state_dict(struct strbuf *out, const struct weights_entry *entries,
-                             size_t count);
+void pickle_write_state_dict(struct strbuf *out, const struct weights_entry *entries, size_t count);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * The closed list of globals that a weights file may name, and what "calling" them builds. Each
- * argument is checked for type and range here, so that a struct pickle_tensor that exists lies inside
- * its storage: offset + sum((shape - 1) * stride) < count, computed without overflow.
+ * argument is checked for type and range here, so that a struct pickle_tensor that exists lies
+ * inside its storage: offset + sum((shape - 1) * stride) < count, computed without overflow.
  */
 #include "pickle_machine.h"
 

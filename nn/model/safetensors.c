@@ -11,8 +11,8 @@
 #include <stdlib.h>
 
 #define METADATA_KEY "__metadata__"
-/* Brackets, commas and colons in the header: bounds the memory of the JSON tree (100,000 tensors have
- * some 1.7 million). */
+/* Brackets, commas and colons in the header: bounds the memory of the JSON tree (100,000 tensors
+ * have some 1.7 million). */
 #define MAX_STRUCTURAL 2000000
 
 struct range {
@@ -36,8 +36,8 @@ static int parse_header(struct arena *a, const unsigned char *p, size_t n, struc
     }
     if (length > n - 8) {
         return err_set(e, ERR_FORMAT,
-                       "safetensors header of %" PRIu64 " bytes in a file of %zu: cut short", length,
-                       n);
+                       "safetensors header of %" PRIu64 " bytes in a file of %zu: cut short",
+                       length, n);
     }
     size_t structural = 0;
     for (size_t i = 0; i < length; i++) {
@@ -159,11 +159,11 @@ static int check_ranges(struct range *ranges, size_t count, size_t room, struct 
     }
     for (size_t i = 0; i < count; i++) {
         if (ranges[i].begin != end) {
-            return err_set(e, ERR_FORMAT, "tensor '%s' begins at byte %" PRIu64 ", %s byte %" PRIu64,
-                           nameindex_show(ranges[i].name).text, ranges[i].begin,
-                           ranges[i].begin < end ? "inside the one that ends at"
-                                                 : "leaving a hole behind",
-                           end);
+            return err_set(
+                e, ERR_FORMAT, "tensor '%s' begins at byte %" PRIu64 ", %s byte %" PRIu64,
+                nameindex_show(ranges[i].name).text, ranges[i].begin,
+                ranges[i].begin < end ? "inside the one that ends at" : "leaving a hole behind",
+                end);
         }
         end = ranges[i].end;
     }

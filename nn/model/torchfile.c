@@ -1,6 +1,6 @@
 /*
- * PyTorch's files: the tensors of the unpickled object, joined with their storages. The container is
- * read here, the object by pickle.c. Layout of both forms: torch/serialization.py, _save and
+ * PyTorch's files: the tensors of the unpickled object, joined with their storages. The container
+ * is read here, the object by pickle.c. Layout of both forms: torch/serialization.py, _save and
  * _legacy_save.
  */
 #include "torchfile.h"
@@ -19,9 +19,10 @@
 /* Visits of container members: shared containers make a tree larger than the pickle. */
 #define MAX_VISITS 4000000
 
-/* LONG1 of 0x1950a86a20f9469cfc6c, the first pickle of the legacy form, without its STOP. */
-static const unsigned char LEGACY_MAGIC[] = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
-                                             0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
+/* The first pickle of the legacy form holds 0x1950a86a20f9469cfc6c: LONG1, its bytes, STOP. Before
+ * it stand PROTO (two bytes) and, from protocol 4 on, FRAME (nine). */
+static const unsigned char LEGACY_MAGIC[] = {0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9,
+                                             0x20, 0x6a, 0xa8, 0x50, 0x19, '.'};
 
 struct torchfile {
     struct weights *w;
@@ -40,7 +41,7 @@ struct torchfile {
         uint64_t count;
         enum weights_dtype dtype;
         bool is_known; /* dtype and count came from the object */
-    } *storages;
+    } * storages;
     size_t storage_count;
 };
 
@@ -190,8 +191,7 @@ static int zip_tensor(struct torchfile *f, const struct pickle_tensor *t, struct
         return err_set(e, ERR_FORMAT, "storage '%s' of tensor '%s' is not in the archive", key.text,
                        nameindex_show(strbuf_str(&f->name)).text);
     }
-    if (storage_bytes(t->storage, &bytes, e) < 0 ||
-        zipfile_data(&f->zip, x, f->skip_crc, e) < 0) {
+    if (storage_bytes(t->storage, &bytes, e) < 0 || zipfile_data(&f->zip, x, f->skip_crc, e) < 0) {
         return -1;
     }
     if (x->size != bytes) {
@@ -280,16 +280,14 @@ static int read_zip(struct torchfile *f, const void *data, size_t n, struct err 
     size_t at = 0;
     char what[160];
     snprintf(what, sizeof(what), "%s", nameindex_show(x->name).text);
-    const struct pickle_value *v =
-        pickle_run(&f->scratch, x->data, (size_t)x->size, &at, what, e);
+    const struct pickle_value *v = pickle_run(&f->scratch, x->data, (size_t)x->size, &at, what, e);
     if (v == NULL || walk(f, v, 0, zip_tensor, e) < 0) {
         return -1;
     }
     return read_meta_record(f, e);
 }
 
-int torchfile_read_zip(struct weights *w, const void *data, size_t n, bool skip_crc,
-                       struct err *e)
+int torchfile_read_zip(struct weights *w, const void *data, size_t n, bool skip_crc, struct err *e)
 {
     struct torchfile f;
     torchfile_init(&f, w, skip_crc);
@@ -302,7 +300,15 @@ int torchfile_read_zip(struct weights *w, const void *data, size_t n, bool skip_
 
 bool torchfile_is_legacy(const void *data, size_t n)
 {
-    return n >= sizeof(LEGACY_MAGIC) && memcmp(data, LEGACY_MAGIC, sizeof(LEGACY_MAGIC)) == 0;
+    static const size_t places[] = {2, 11};
+    const unsigned char *p = data;
+    for (size_t i = 0; i < 2; i++) {
+        if (n >= places[i] + sizeof(LEGACY_MAGIC) && p[0] == 0x80 &&
+            memcmp(p + places[i], LEGACY_MAGIC, sizeof(LEGACY_MAGIC)) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Protocol 1001, and a writer whose numbers lie as ours do. */
@@ -376,8 +382,8 @@ static int locate_storages(struct torchfile *f, const unsigned char *p, size_t n
         }
         if (n - at < 8 || le_u64(p + at) != s->count) {
             return err_set(e, ERR_FORMAT,
-                           "byte %zu: storage '%s' does not begin with its %" PRIu64 " elements", at,
-                           key.text, s->count);
+                           "byte %zu: storage '%s' does not begin with its %" PRIu64 " elements",
+                           at, key.text, s->count);
         }
         at += 8;
         size_t bytes = (size_t)s->count * weights_dtype_size(s->dtype);

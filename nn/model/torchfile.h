@@ -11,8 +11,7 @@ struct weights;
  * `data` must outlive it. For weights.c and the fuzz targets. */
 
 /* Zip form (since 1.6): <root>/data.pkl, <root>/data/<key>, optional byteorder, nephron.json. */
-int torchfile_read_zip(struct weights *w, const void *data, size_t n, bool skip_crc,
-                       struct err *e);
+int torchfile_read_zip(struct weights *w, const void *data, size_t n, bool skip_crc, struct err *e);
 /* Legacy form: pickles of magic number, protocol 1001, system info, object, storage keys; then for
  * each key a u64 element count and the raw elements. */
 int torchfile_read_legacy(struct weights *w, const void *data, size_t n, struct err *e);

@@ -1,6 +1,6 @@
 /*
- * Opening of weights files and look-up in them: maps the file, tells the format by content, hands the
- * bytes to its reader. Values are in weights_values.c, writing in weights_save.c.
+ * Opening of weights files and look-up in them: maps the file, tells the format by content, hands
+ * the bytes to its reader. Values are in weights_values.c, writing in weights_save.c.
  */
 #include "weights.h"
 
@@ -119,8 +119,7 @@ int weights_add(struct weights *w, struct str name, const struct weights_entry *
     return 0;
 }
 
-int weights_add_meta(struct weights *w, const struct value *object, const char *what,
-                     struct err *e)
+int weights_add_meta(struct weights *w, const struct value *object, const char *what, struct err *e)
 {
     if (object->type != VALUE_MAP) {
         return err_set(e, ERR_FORMAT, "%s is a %s, expected an object of strings", what,
@@ -165,7 +164,8 @@ static const struct {
     const char *what;
 } REFUSED[] = {
     {257, "ustar", 5,
-     "a tar archive; the tar form of old PyTorch files is not read, since its loader can be made to "
+     "a tar archive; the tar form of old PyTorch files is not read, since its loader can be made "
+     "to "
      "execute code (CVE-2025-32434)"},
     {0, "\x89HDF\r\n\x1a\n", 8, "an HDF5 file (Keras .h5), which is not supported yet"},
     {0, "\x93NUMPY", 6, "a NumPy .npy array"},
@@ -173,7 +173,8 @@ static const struct {
     {0, "\x1f\x8b", 2, "a gzip file; unpack it first"},
     {0, "\xff\xd8\xff", 3, "a JPEG image"},
     {0, "\x89PNG", 4, "a PNG image"},
-    {0, "version https://git-lfs", 23, "a Git LFS pointer, not the file itself; run 'git lfs pull'"},
+    {0, "version https://git-lfs", 23,
+     "a Git LFS pointer, not the file itself; run 'git lfs pull'"},
     {0, "<", 1, "an HTML or XML page, perhaps an error page of a failed download"},
     {0, "\x80", 1, "a pickle, but not one that torch.save wrote"},
 };

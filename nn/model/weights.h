@@ -21,8 +21,8 @@ struct err;
  *
  *   format        first bytes          metadata                 read by
  *   torch zip     "PK\3\4"             <root>/nephron.json      torchfile.c (zipfile.c, pickle.c)
- *   torch legacy  80 02 8a 0a 6c fc …  none                     torchfile.c (five pickles, storages)
- *   safetensors   u64 length, '{'      __metadata__             safetensors.c
+ *   torch legacy  80 02 8a 0a 6c fc …  none                     torchfile.c (five pickles,
+ * storages) safetensors   u64 length, '{'      __metadata__             safetensors.c
  *
  * Everything else is refused by its name (tar, HDF5, Keras zip, TorchScript, npz, ONNX, HTML …).
  * The byte layout of what we write is in docs/formats.md.
@@ -59,10 +59,10 @@ enum weights_dtype {
 };
 #define WEIGHTS_DTYPE_COUNT 13
 
-const char *weights_dtype_name(enum weights_dtype t);       /* "f32" */
-const char *weights_dtype_torch(enum weights_dtype t);      /* "FloatStorage"; NULL: none */
+const char *weights_dtype_name(enum weights_dtype t);        /* "f32" */
+const char *weights_dtype_torch(enum weights_dtype t);       /* "FloatStorage"; NULL: none */
 const char *weights_dtype_safetensors(enum weights_dtype t); /* "F32" */
-size_t weights_dtype_size(enum weights_dtype t);            /* bytes of one element */
+size_t weights_dtype_size(enum weights_dtype t);             /* bytes of one element */
 
 enum weights_format { WEIGHTS_TORCH_ZIP, WEIGHTS_TORCH_LEGACY, WEIGHTS_SAFETENSORS };
 const char *weights_format_name(enum weights_format f);
@@ -71,7 +71,7 @@ const char *weights_format_name(enum weights_format f);
 struct weights_entry {
     const char *name;
     enum weights_dtype dtype;
-    unsigned ndim;                    /* 0: a scalar, count 1 */
+    unsigned ndim; /* 0: a scalar, count 1 */
     size_t shape[WEIGHTS_MAX_DIMS];
     size_t strides[WEIGHTS_MAX_DIMS]; /* in elements; 0 repeats (an expanded view) */
     const void *data;                 /* element 0, little-endian, alignment not assumed */
@@ -104,11 +104,12 @@ struct weights_open_options {
     bool skip_checksums; /* do not read the storages to check CRC-32: for looking at headers only */
 };
 
-/* Returns new (weights_close). `options` may be NULL. ERR_MISSING, ERR_IO, ERR_FORMAT (what was found
- * and where), ERR_LIMIT. */
+/* Returns new (weights_close). `options` may be NULL. ERR_MISSING, ERR_IO, ERR_FORMAT (what was
+ * found and where), ERR_LIMIT. */
 struct weights *weights_open(const char *path, const struct weights_open_options *options,
                              struct err *e);
-/* As weights_open on bytes in memory, which must outlive the result; no I/O. `name` is for errors. */
+/* As weights_open on bytes in memory, which must outlive the result; no I/O. `name` is for errors.
+ */
 struct weights *weights_parse(const void *data, size_t n, const char *name,
                               const struct weights_open_options *options, struct err *e);
 void weights_close(struct weights *w);

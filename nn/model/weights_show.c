@@ -135,8 +135,8 @@ static int show_table(const struct weights *w, const char *path, FILE *out, stru
     num_bytes(size, (double)bytes);
     fprintf(out, "\n");
     print_safe(out, path);
-    fprintf(out, ": %s, %zu tensor%s, %" PRIu64 " elements, %s\n",
-            weights_format_name(w->format), w->count, w->count == 1 ? "" : "s", elements, size);
+    fprintf(out, ": %s, %zu tensor%s, %" PRIu64 " elements, %s\n", weights_format_name(w->format),
+            w->count, w->count == 1 ? "" : "s", elements, size);
     for (size_t i = 0; i < w->meta_count; i++) {
         fprintf(out, "  ");
         print_safe(out, w->meta[i].key);

@@ -9,8 +9,8 @@ struct err;
 /* Bodies of `nephron weights show` and `nephron weights convert`. */
 
 /*
- * One line for each tensor: name, dtype, shape, sum, first value, md5 of the values as little-endian
- * row-major bytes; then totals and the metadata. With `json` one object:
+ * One line for each tensor: name, dtype, shape, sum, first value, md5 of the values as
+ * little-endian row-major bytes; then totals and the metadata. With `json` one object:
  *   {"schema": 1, "path", "format", "count", "elements", "bytes", "metadata": {…},
  *    "tensors": [{"name", "dtype", "shape": […], "contiguous", "sum", "first", "md5"}]}
  * Not-a-number sums and firsts are null in JSON.

@@ -1,6 +1,6 @@
 /*
- * Values of tensors: element order, types, sums. Works in pieces of a few thousand elements, so that
- * memory does not depend on the tensor.
+ * Values of tensors: element order, types, sums. Works in pieces of a few thousand elements, so
+ * that memory does not depend on the tensor.
  */
 #include "weights.h"
 

@@ -260,7 +260,8 @@ int zipfile_data(const struct zipfile *z, struct zipfile_entry *x, bool skip_crc
         uint32_t crc = crc32_update(&z->crc, 0, z->data + at, (size_t)x->size);
         if (crc != x->crc) {
             return err_set(e, ERR_FORMAT,
-                           "zip entry '%s' is damaged: CRC-32 is %08" PRIx32 ", expected %08" PRIx32,
+                           "zip entry '%s' is damaged: CRC-32 is %08" PRIx32
+                           ", expected %08" PRIx32,
                            shown.text, crc, x->crc);
         }
     }

@@ -43,8 +43,8 @@ struct zipfile {
     struct crc32 crc;
 };
 
-/* Reads the central directory of `data`, which must outlive the result; memory from `a`. Errors name
- * the entry and the offset, without the file's name. */
+/* Reads the central directory of `data`, which must outlive the result; memory from `a`. Errors
+ * name the entry and the offset, without the file's name. */
 int zipfile_parse(struct arena *a, const void *data, size_t n, struct zipfile *z, struct err *e);
 struct zipfile_entry *zipfile_find(const struct zipfile *z, struct str name); /* NULL: absent */
 /* Checks the local header, the method, the bounds and (unless `skip_crc`) the CRC-32; then
@@ -56,7 +56,7 @@ int zipfile_data(const struct zipfile *z, struct zipfile_entry *entry, bool skip
 struct zipwriter_entry;
 
 struct zipwriter {
-    int fd; /* seekable; stays the caller's */
+    int fd;           /* seekable; stays the caller's */
     const char *path; /* for errors */
     uint64_t offset;
     struct zipwriter_entry *entries;
@@ -74,8 +74,7 @@ int zipwriter_begin(struct zipwriter *w, const char *name, uint64_t size, struct
 int zipwriter_write(struct zipwriter *w, const void *data, size_t n, struct err *e);
 int zipwriter_end(struct zipwriter *w, struct err *e);
 /* begin, write and end at once. */
-int zipwriter_add(struct zipwriter *w, const char *name, const void *data, size_t n,
-                  struct err *e);
+int zipwriter_add(struct zipwriter *w, const char *name, const void *data, size_t n, struct err *e);
 int zipwriter_finish(struct zipwriter *w, struct err *e); /* central directory */
 
 #endif

@@ -1,8 +1,8 @@
 /*
  * Writing of stored zip archives, payloads at multiples of 64 bytes (extra field "FB", filled with
  * 'Z', as torch.save pads). Local headers are written when the payload's CRC-32 is known, so there
- * are no data descriptors and the payload is read once. Sizes and offsets beyond 32 bits go to zip64
- * fields. Times are 1980-01-01: the same tensors give the same bytes.
+ * are no data descriptors and the payload is read once. Sizes and offsets beyond 32 bits go to
+ * zip64 fields. Times are 1980-01-01: the same tensors give the same bytes.
  */
 #include "alloc.h"
 #include "bytes_le.h"
@@ -58,8 +58,8 @@ int zipwriter_begin(struct zipwriter *w, const char *name, uint64_t size, struct
     struct zipwriter_entry *x = &w->entries[w->count++];
     *x = (struct zipwriter_entry){.name = xstrdup(name), .offset = w->offset, .size = size};
     size_t head = 30 + length + (needs_64(size) ? ZIP64_EXTRA_BYTES : 0) + 4;
-    x->header_bytes = (size_t)((w->offset + head + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT -
-                               w->offset);
+    x->header_bytes =
+        (size_t)((w->offset + head + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT - w->offset);
     w->offset += x->header_bytes;
     w->is_open = true;
     w->crc_now = 0;
