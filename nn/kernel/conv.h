@@ -13,8 +13,8 @@ struct shard_split;
  * One table a method; conv_choose picks one by shape when the model is planned. A further method
  * (Winograd) is one more file and one more line in conv.c; callers do not change.
  *
- * Bits: every method computes each image by itself (products whose shapes do not depend on n), so
- * what an image gives is independent of the batch, the rank and the threads.
+ * Bits: what an image gives is independent of the batch it stands in, the rank and the threads;
+ * a method has to see to it, and tests hold it to that.
  */
 
 struct conv_shape {
@@ -40,8 +40,13 @@ struct conv_ops {
 };
 
 extern const struct conv_ops conv_im2col; /* blocked im2col on gemm.h; fits every shape */
+extern const struct conv_ops conv_im2row; /* pixels as rows of a dense layer; small images */
 
 const struct conv_ops *conv_choose(const struct conv_shape *s);
+/* For methods: w (k,c,3,3) -> turned (c,k,3,3), each filter turned by 180 degrees; returns the
+ * shape of the convolution that backward_data then is. */
+struct conv_shape conv_turn(const struct conv_shape *s, const float *w, float *turned,
+                            struct par *par);
 /* 2 x multiply-adds of one pass over one image, as speed tables count them. */
 double conv_flop(const struct conv_shape *s);
 

@@ -11,6 +11,10 @@
  * Block sizes: measured on Zen 3 (512 KiB L2 a core), sgemm there reaches 80 % of the fp32 peak
  * with 64 rows of w and 90 % and more from 256 on, as long as a product has some 1,000 pixels and
  * 9 x 32 panel rows; the panel (1.2 MB) is then still in the cache nearest to the product.
+ *
+ * Each image is multiplied by itself. Several small ones in a product would not do: what OpenBLAS
+ * makes of a pixel depends on its place in the product (seen on Zen 3), so an image would feel its
+ * neighbours. In backward weights, where images of a shard could share one, it gained nothing.
  */
 
 #include "conv.h"
@@ -166,36 +170,10 @@ static void im2col_forward(const struct conv_shape *s, size_t n, const float *x,
     par_for(par, n * blocks, forward_item, &j);
 }
 
-struct turn_job {
-    const struct conv_shape *s;
-    const float *w;
-    float *turned;
-};
-
-/* w (k,c,3,3) -> turned (c,k,3,3), each filter turned by 180 degrees; one item: a channel c. */
-static void turn_item(void *ctx, size_t c, int thread)
-{
-    const struct turn_job *j = ctx;
-    for (size_t k = 0; k < j->s->k; k++) {
-        const float *from = j->w + (k * j->s->c + c) * 9;
-        float *to = j->turned + (c * j->s->k + k) * 9;
-        for (size_t i = 0; i < 9; i++) {
-            to[i] = from[8 - i];
-        }
-    }
-}
-
-static struct conv_shape swapped(const struct conv_shape *s)
-{
-    return (struct conv_shape){.c = s->k, .k = s->c, .h = s->h, .w = s->w};
-}
-
 static void im2col_backward_data(const struct conv_shape *s, size_t n, const float *dy,
                                  const float *w, float *dx, float *ws, struct par *par)
 {
-    struct turn_job j = {.s = s, .w = w, .turned = ws};
-    par_for(par, s->c, turn_item, &j);
-    struct conv_shape back = swapped(s);
+    struct conv_shape back = conv_turn(s, w, ws, par);
     im2col_forward(&back, n, dy, ws, NULL, false, dx, ws + tensor_round(9 * s->c * s->k), par);
 }
 
@@ -298,7 +276,7 @@ static bool im2col_fits(const struct conv_shape *s)
 
 static size_t im2col_workspace(const struct conv_shape *s, int threads, size_t shards)
 {
-    struct conv_shape back = swapped(s);
+    struct conv_shape back = {.c = s->k, .k = s->c, .h = s->h, .w = s->w};
     size_t panels = (size_t)threads * panel_size(s);
     size_t data = tensor_round(9 * s->c * s->k) + (size_t)threads * panel_size(&back);
     size_t weights = shards * part_size(s) + panels;

@@ -156,13 +156,13 @@ enum model_mode {
 };
 
 struct model_batch {
-    const float *x; /* (count, channels, height, width), borrowed for the call */
+    const float *x; /* (count, channels, height, width); borrowed until model_backward returns */
     size_t count;   /* rows of this rank; EVAL: up to model_rows(); TRAIN: what model_split says */
-    size_t global;  /* TRAIN: size of the global batch; 0: count */
+    size_t global;  /* size of the global batch, which the loss is the mean over; 0: count */
     uint64_t step;  /* names the dropout masks of this step */
     enum model_mode mode;
-    bool features; /* x is (count, model_feature_size) from model_features: starts behind the frozen
-                      layers */
+    bool features; /* x is (count, model_feature_size) of model_features: starts behind what is
+                      frozen */
 };
 
 /* This rank's samples of a global batch of `global`: rows [first, first + count) of it. */
@@ -190,7 +190,8 @@ struct model_loss {
     const float *sample_loss; /* (count) */
 };
 
-/* labels (count) of the rows of the last forward, each < classes. */
+/* labels (count) of the rows of the last forward, each < classes; borrowed until model_backward
+ * returns. */
 void model_loss(struct model *m, const int32_t *labels, struct model_loss *out);
 
 /*

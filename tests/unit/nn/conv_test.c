@@ -16,7 +16,7 @@ static const struct conv_case {
     {1, 1, 1, 1, 1},     {1, 3, 4, 1, 1},    {2, 3, 5, 5, 7},   {1, 3, 64, 9, 9},
     {3, 2, 2, 2, 2},     {1, 1, 1, 1, 9},    {2, 4, 3, 9, 1},   {1, 33, 7, 6, 5},
     {2, 64, 16, 14, 14}, {1, 32, 8, 32, 32}, {1, 5, 3, 45, 47}, {1, 2, 3, 3, 1100},
-    {8, 3, 4, 8, 8},
+    {8, 3, 4, 8, 8},     {11, 35, 6, 4, 4},  {5, 34, 33, 8, 8}, {7, 3, 2, 2, 8},
 };
 
 struct conv_data {
@@ -128,9 +128,8 @@ static void test_threads_change_no_bit(void **state)
 }
 
 /* Two ranks with half of the shards each, their results added. */
-static void test_ranks_change_no_bit(void **state)
+static void check_ranks(struct conv_case c)
 {
-    const struct conv_case c = {8, 36, 20, 14, 14};
     struct conv_data d;
     data_init(&d, &c, 2);
     run_all(&d, false);
@@ -156,6 +155,36 @@ static void test_ranks_change_no_bit(void **state)
     free(dw);
     free(db);
     data_release(&d);
+}
+
+static void test_ranks_change_no_bit(void **state)
+{
+    check_ranks((struct conv_case){8, 36, 20, 14, 14});
+    check_ranks((struct conv_case){29, 36, 20, 4, 4}); /* tiny images: the other method */
+    check_ranks((struct conv_case){13, 130, 70, 8, 8});
+    check_ranks((struct conv_case){13, 33, 9, 3, 5});
+}
+
+/* The first of n images against the same image in other places of other batches. */
+static void test_an_image_does_not_feel_its_neighbours(void **state)
+{
+    static const size_t sides[][2] = {{4, 4}, {8, 8}, {2, 8}, {3, 5}, {7, 7}, {14, 14}};
+    for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
+        struct conv_data d;
+        data_init(&d, &(struct conv_case){23, 70, 45, sides[i][0], sides[i][1]}, 2);
+        size_t xs = d.xs / 23, ys = d.ys / 23;
+        float *alone = check_floats(ys), *back = check_floats(xs);
+        run_all(&d, true);
+        for (size_t n = 0; n < 23; n++) {
+            d.ops->forward(&d.s, 1, d.x + n * xs, d.w, d.b, true, alone, d.work, NULL);
+            d.ops->backward_data(&d.s, 1, d.dy + n * ys, d.w, back, d.work, NULL);
+            CHECK_BITS("y", d.y + n * ys, alone, ys);
+            CHECK_BITS("dx", d.dx + n * xs, back, xs);
+        }
+        free(alone);
+        free(back);
+        data_release(&d);
+    }
 }
 
 static void test_no_images_give_zero_gradients(void **state)
@@ -190,6 +219,7 @@ int main(void)
         cmocka_unit_test(test_gradients_by_difference_quotients),
         cmocka_unit_test(test_threads_change_no_bit),
         cmocka_unit_test(test_ranks_change_no_bit),
+        cmocka_unit_test(test_an_image_does_not_feel_its_neighbours),
         cmocka_unit_test(test_no_images_give_zero_gradients),
         cmocka_unit_test(test_not_a_number_stays_visible),
     };
