@@ -8,6 +8,7 @@
 #include "pipeline.h"
 #include "repo.h"
 #include "stale.h"
+#include "stale_show.h"
 #include "store.h"
 #include "value.h"
 
@@ -16,126 +17,11 @@
 
 struct explanation {
     const struct stage *stage;
-    struct stale_report report;
+    struct stale_report *report;
     enum stale_reason reason;
     const char **after;  /* stale stages it needs: it will be looked at again when they are done */
     size_t after_count;
 };
-
-static const char *where_name(enum stale_where w)
-{
-    switch (w) {
-    case STALE_DEP:
-        return "dep";
-    case STALE_PARAM:
-        return "param";
-    case STALE_PARAMS_FILE:
-        return "params file";
-    case STALE_OUT:
-        return "out";
-    }
-    return "";
-}
-
-static void add_value(struct strbuf *b, const struct value *v)
-{
-    if (v == NULL) {
-        strbuf_adds(b, "absent");
-    } else {
-        value_repr(b, v);
-    }
-}
-
-static void print_change(const struct stale_change *c)
-{
-    struct strbuf b;
-    strbuf_init(&b);
-    strbuf_addf(&b, "    %s %s", where_name(c->where), c->shown);
-    if (c->key != NULL) {
-        strbuf_addf(&b, ":%s", c->key);
-    }
-    strbuf_addf(&b, ": %s", stale_word_name(c->word));
-    if (c->where == STALE_PARAM) {
-        strbuf_adds(&b, ", ");
-        add_value(&b, c->was);
-        strbuf_adds(&b, " -> ");
-        add_value(&b, c->now);
-    } else if (c->was_hash.md5 != NULL || c->now_hash.md5 != NULL) {
-        strbuf_addf(&b, ", md5 %.8s -> %.8s", c->was_hash.md5 != NULL ? c->was_hash.md5 : "none",
-                    c->now_hash.md5 != NULL ? c->now_hash.md5 : "none");
-    }
-    if (c->never_locked) {
-        strbuf_adds(&b, " (not in the lock file)");
-    }
-    printf("%s\n", b.p);
-    strbuf_release(&b);
-}
-
-static void print_text(const struct explanation *x)
-{
-    const struct stale_report *r = &x->report;
-    if (x->reason == STALE_BY_FRESH && x->after_count == 0) {
-        printf("%s: up to date%s\n", x->stage->addr, x->stage->frozen ? " (frozen)" : "");
-        return;
-    }
-    printf("%s: %s\n", x->stage->addr,
-           x->reason == STALE_BY_FRESH ? "up to date as it stands"
-           : r->entry == NULL && x->stage->cmd_count > 0 ? "stale, it never ran"
-                                                         : "stale");
-    if (x->reason != STALE_BY_FRESH) {
-        printf("    because %s\n", stale_reason_name(x->reason));
-    }
-    if (r->changed_command) {
-        printf("    the command changed\n");
-    }
-    for (size_t i = 0; i < r->change_count; i++) {
-        print_change(&r->changes[i]);
-    }
-    for (size_t i = 0; i < x->after_count; i++) {
-        printf("    looked at again after %s, which is stale\n", x->after[i]);
-    }
-}
-
-static struct value *change_value(struct arena *a, const struct stale_change *c)
-{
-    struct value *v = value_map(a);
-    value_set(a, v, "kind", value_cstr(a, where_name(c->where)));
-    value_set(a, v, "path", value_cstr(a, c->shown));
-    if (c->key != NULL) {
-        value_set(a, v, "key", value_cstr(a, c->key));
-    }
-    value_set(a, v, "change", value_cstr(a, stale_word_name(c->word)));
-    if (c->where == STALE_PARAM) {
-        value_set(a, v, "old", c->was != NULL ? value_copy(a, c->was) : value_null(a));
-        value_set(a, v, "new", c->now != NULL ? value_copy(a, c->now) : value_null(a));
-    } else {
-        value_set(a, v, "old_md5",
-                  c->was_hash.md5 != NULL ? value_cstr(a, c->was_hash.md5) : value_null(a));
-        value_set(a, v, "new_md5",
-                  c->now_hash.md5 != NULL ? value_cstr(a, c->now_hash.md5) : value_null(a));
-    }
-    return v;
-}
-
-static struct value *explanation_value(struct arena *a, const struct explanation *x)
-{
-    struct value *v = value_map(a);
-    value_set(a, v, "stage", value_cstr(a, x->stage->addr));
-    value_set(a, v, "stale", value_bool(a, x->reason != STALE_BY_FRESH));
-    value_set(a, v, "reason", value_cstr(a, stale_reason_name(x->reason)));
-    value_set(a, v, "changed_command", value_bool(a, x->report.changed_command));
-    value_set(a, v, "frozen", value_bool(a, x->stage->frozen));
-    struct value *changes = value_list(a), *after = value_list(a);
-    for (size_t i = 0; i < x->report.change_count; i++) {
-        value_push(a, changes, change_value(a, &x->report.changes[i]));
-    }
-    for (size_t i = 0; i < x->after_count; i++) {
-        value_push(a, after, value_cstr(a, x->after[i]));
-    }
-    value_set(a, v, "changes", changes);
-    value_set(a, v, "after", after);
-    return v;
-}
 
 /* Which stages of the plan follow a stale one, and of which. */
 static void find_after(struct arena *a, const struct graph *g, const struct graph_plan *plan,
@@ -153,6 +39,41 @@ static void find_after(struct arena *a, const struct graph *g, const struct grap
         }
         pending[s] = all[i].reason != STALE_BY_FRESH || all[i].after_count > 0;
     }
+}
+
+static void print_text(struct store *s, const struct explanation *all, size_t count)
+{
+    struct strbuf b;
+    strbuf_init(&b);
+    for (size_t i = 0; i < count; i++) {
+        explain_render(s, &b, all[i].report, NULL);
+        for (size_t k = 0; k < all[i].after_count; k++) {
+            strbuf_addf(&b, "  it is looked at again after %s, which is stale\n", all[i].after[k]);
+        }
+    }
+    fwrite(b.p, 1, b.n, stdout);
+    strbuf_release(&b);
+}
+
+static void print_json(struct store *s, struct arena *a, const struct explanation *all, size_t count)
+{
+    struct value *doc = value_map(a), *list = value_list(a);
+    for (size_t i = 0; i < count; i++) {
+        struct value *v = explain_json(s, a, all[i].report, NULL);
+        struct value *after = value_list(a);
+        for (size_t k = 0; k < all[i].after_count; k++) {
+            value_push(a, after, value_cstr(a, all[i].after[k]));
+        }
+        value_set(a, v, "after", after);
+        value_push(a, list, v);
+    }
+    value_set(a, doc, "schema", value_int(a, 1));
+    value_set(a, doc, "stages", list);
+    struct strbuf b;
+    strbuf_init(&b);
+    json_write(&b, doc, &(struct json_style){.utf8 = true});
+    printf("%s\n", b.p);
+    strbuf_release(&b);
 }
 
 static int explain(const struct repro_context *c, const struct opt_list *targets, bool json, bool *stale,
@@ -176,29 +97,16 @@ static int explain(const struct repro_context *c, const struct opt_list *targets
         rc = stale_check(c->store, &a, stages, plan.count, NULL, reports, e);
         for (size_t i = 0; rc == 0 && i < plan.count; i++) {
             all[i] = (struct explanation){.stage = stages[i],
-                                          .report = reports[i],
+                                          .report = &reports[i],
                                           .reason = stale_decide(c->store, &reports[i], NULL)};
             *stale = *stale || all[i].reason != STALE_BY_FRESH;
         }
         if (rc == 0) {
             find_after(&a, c->graph, &plan, all);
-            struct value *list = value_list(&a);
-            for (size_t i = 0; i < plan.count; i++) {
-                if (json) {
-                    value_push(&a, list, explanation_value(&a, &all[i]));
-                } else {
-                    print_text(&all[i]);
-                }
-            }
             if (json) {
-                struct value *doc = value_map(&a);
-                value_set(&a, doc, "schema", value_int(&a, 1));
-                value_set(&a, doc, "stages", list);
-                struct strbuf b;
-                strbuf_init(&b);
-                json_write(&b, doc, &(struct json_style){.utf8 = true});
-                printf("%s\n", b.p);
-                strbuf_release(&b);
+                print_json(c->store, &a, all, plan.count);
+            } else {
+                print_text(c->store, all, plan.count);
             }
         }
     }

@@ -228,7 +228,7 @@ static int loop(struct run *run, struct err *e)
 static void on_command(void *ctx, const struct job *j, const char *cmd)
 {
     struct run *run = ctx;
-    struct status *s = run->c->status;
+    struct reporter *s = run->c->reporter;
     const struct task *t = run_task_of(run, j->id);
     if (run->c->in_order && t != NULL && s->ops->command != NULL) {
         s->ops->command(s, t->stage, cmd);

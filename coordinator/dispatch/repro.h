@@ -13,7 +13,7 @@ struct event_sink;
 struct repo;
 struct runner;
 struct runner_hooks;
-struct status;
+struct reporter;
 struct store;
 
 /*
@@ -45,7 +45,7 @@ struct repro_context {
     struct repo *repo;
     struct store *store;
     const struct graph *graph;
-    struct status *status;
+    struct reporter *reporter;
     /* Called when the first stage has to run (never for an up-to-date pipeline, nor with --dry). May fill in sink and run_id. Hooks stay
      * valid until the runner is closed, which the engine does. lock_fd: for runner_local_options.guard_keep_fd. */
     struct runner *(*open_runner)(void *ctx, struct repro_context *c,

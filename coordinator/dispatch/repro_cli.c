@@ -10,7 +10,7 @@
 #include "proc.h"
 #include "repo.h"
 #include "runner.h"
-#include "status.h"
+#include "reporter.h"
 #include "store.h"
 
 #include <errno.h>
@@ -280,12 +280,12 @@ static int run(struct session *s, struct repro_context *c, struct err *e)
 {
     struct repro_result result = {0};
     struct repro_args *a = s->args;
-    c->status = a->json ? status_json_new() : status_tty_new(a->quiet, is_live(s));
+    c->reporter = a->json ? reporter_json_new() : reporter_tty_new(a->quiet, is_live(s));
     int rc = repro_run(c, &a->opt, &result, e);
     if (s->run_begun && s->backend->run_end != NULL) {
         s->backend->run_end(s->backend->ctx, &result, e);
     }
-    c->status->ops->close(c->status);
+    c->reporter->ops->close(c->reporter);
     if (rc < 0) {
         return report(e, result.exit_code != 0 ? result.exit_code : 255);
     }

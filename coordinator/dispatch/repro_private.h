@@ -10,7 +10,7 @@
 #include "repro.h"
 #include "runner.h"
 #include "stale.h"
-#include "status.h"
+#include "reporter.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -29,9 +29,9 @@ void run_note(struct run *run, bool warning, const char *fmt, ...)
     va_start(ap, fmt);
     strbuf_vaddf(&b, fmt, ap);
     va_end(ap);
-    const struct status_ops *ops = run->c->status->ops;
+    const struct reporter_ops *ops = run->c->reporter->ops;
     if (ops->note != NULL) {
-        ops->note(run->c->status, warning, b.p);
+        ops->note(run->c->reporter, warning, b.p);
     }
     strbuf_release(&b);
 }
@@ -41,10 +41,10 @@ const char *stage_words(struct arena *a, const struct stage *st)
     return arena_printf(a, "stage: '%s'", st->addr);
 }
 
-static void tell_end(struct run *run, const struct stage *st, enum status_outcome o, double seconds,
+static void tell_end(struct run *run, const struct stage *st, enum outcome o, double seconds,
                      const char *error)
 {
-    struct status *s = run->c->status;
+    struct reporter *s = run->c->reporter;
     if (s->ops->end != NULL) {
         s->ops->end(s, st, o, seconds, error);
     }
@@ -142,7 +142,7 @@ static void keep_going(struct run *run, size_t node, const char *text)
     }
     for (size_t i = 0; i < count; i++) {
         run->items[skipped[i]].reason = "something it needs failed";
-        tell_end(run, run->items[skipped[i]].stage, STATUS_SKIPPED, 0, NULL);
+        tell_end(run, run->items[skipped[i]].stage, OUTCOME_SKIPPED, 0, NULL);
         emit(run, &run->items[skipped[i]], "skipped", NULL);
     }
     free(skipped);
@@ -156,7 +156,7 @@ static void stage_fail(struct run *run, size_t node, struct task *t, const struc
     run->failed[run->failed_count++] = node;
     run->done_count++;
     emit(run, it, interrupted ? "killed" : "failed", t);
-    tell_end(run, it->stage, STATUS_FAILED, t != NULL ? t->result.seconds : 0, why->text);
+    tell_end(run, it->stage, OUTCOME_FAILED, t != NULL ? t->result.seconds : 0, why->text);
     if (run->opt->on_error == REPRO_STOP || interrupted) {
         if (!run->failing) {
             run->failing = true;
@@ -180,11 +180,11 @@ static void stage_fail(struct run *run, size_t node, struct task *t, const struc
 
 /* ---- success ---- */
 
-static void stage_done(struct run *run, size_t node, struct task *t, enum status_outcome o)
+static void stage_done(struct run *run, size_t node, struct task *t, enum outcome o)
 {
     struct item *it = &run->items[node];
     run->done_count++;
-    bool acted = o != STATUS_FRESH;
+    bool acted = o != OUTCOME_FRESH;
     if (acted) {
         run->ran_count++;
         it->ran = true;
@@ -200,7 +200,7 @@ static void stage_done(struct run *run, size_t node, struct task *t, enum status
     }
     tell_end(run, it->stage, o, t != NULL ? t->result.seconds : 0, NULL);
     if (t != NULL) {
-        emit(run, it, o == STATUS_RESTORED ? "restored" : "finished", t);
+        emit(run, it, o == OUTCOME_RESTORED ? "restored" : "finished", t);
         task_free(run, t);
     }
     plan_finish(run->plan, node);
@@ -320,10 +320,10 @@ static int verify_stage(struct run *run, size_t node, struct err *e)
 static int dry_stage(struct run *run, size_t node, struct arena *a, struct err *e)
 {
     struct item *it = &run->items[node];
-    struct status *s = run->c->status;
+    struct reporter *s = run->c->reporter;
     const struct stage *st = it->stage;
     if (st->frozen || st->cmd_count == 0) {
-        stage_done(run, node, NULL, STATUS_DRY);
+        stage_done(run, node, NULL, OUTCOME_DRY);
         return 0;
     }
     if (!it->force) {
@@ -346,7 +346,7 @@ static int dry_stage(struct run *run, size_t node, struct arena *a, struct err *
     for (size_t i = 0; i < st->cmd_count && s->ops->command != NULL; i++) {
         s->ops->command(s, st, st->cmds[i]);
     }
-    stage_done(run, node, NULL, STATUS_DRY);
+    stage_done(run, node, NULL, OUTCOME_DRY);
     return 0;
 }
 
@@ -396,7 +396,7 @@ static int judge(struct run *run, size_t node, struct arena *a, const struct sta
     d.upstream = upstream_of(run, a, it->stage, &d.upstream_count);
     enum stale_reason why = stale_decide(run->c->store, report, &d);
     if (why == STALE_BY_FRESH || pull_data(run, a, it->stage, report, &d)) {
-        stage_done(run, node, NULL, STATUS_FRESH);
+        stage_done(run, node, NULL, OUTCOME_FRESH);
         return 0;
     }
     it->reason = arena_strdup(&run->arena, reason_text(a, why, report));
@@ -406,7 +406,7 @@ static int judge(struct run *run, size_t node, struct arena *a, const struct sta
 static void announce(struct run *run, size_t node)
 {
     struct item *it = &run->items[node];
-    struct status *s = run->c->status;
+    struct reporter *s = run->c->reporter;
     if (s->ops->consider != NULL) {
         s->ops->consider(s, it->stage);
     }
@@ -560,7 +560,7 @@ static void fill_env(struct run *run, struct task *t, struct job *j)
 static int start_job(struct run *run, struct task *t, struct err *e)
 {
     const struct stage *st = t->stage;
-    struct status *s = run->c->status;
+    struct reporter *s = run->c->reporter;
     struct job j = {
         .id = run->job_base + t->node,
         .stage = st->addr,
@@ -674,7 +674,7 @@ static int prepared(struct run *run, struct task *t, struct err *e)
         if (record(run, t, e) < 0) {
             return -1;
         }
-        stage_done(run, t->node, t, STATUS_RESTORED);
+        stage_done(run, t->node, t, OUTCOME_RESTORED);
         return 0;
     }
     if (run->stops_seen > 0 || run->failing) {
@@ -703,7 +703,7 @@ int stage_pool_done(struct run *run, struct task *t, struct err *e)
         if (record(run, t, e) < 0) {
             return -1;
         }
-        stage_done(run, t->node, t, t->kind == TASK_COMMIT ? STATUS_RAN : STATUS_VERIFIED);
+        stage_done(run, t->node, t, t->kind == TASK_COMMIT ? OUTCOME_RAN : OUTCOME_VERIFIED);
         return 0;
     }
     return 0;
@@ -744,7 +744,7 @@ static void job_failed(struct run *run, struct task *t)
 int stage_job_done(struct run *run, const struct job_result *r, struct err *e)
 {
     struct task *t = run_task_of(run, r->id);
-    struct status *s = run->c->status;
+    struct reporter *s = run->c->reporter;
     if (t == NULL) {
         return err_set(e, ERR_BUG, "a result for job %llx, which is not under way",
                        (unsigned long long)r->id);

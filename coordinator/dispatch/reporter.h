@@ -1,5 +1,5 @@
-#ifndef NEPHRON_STATUS_H
-#define NEPHRON_STATUS_H
+#ifndef NEPHRON_REPORTER_H
+#define NEPHRON_REPORTER_H
 
 #include "str.h"
 
@@ -16,7 +16,7 @@ struct stage;
  * words, JSON lines, and a fake for tests. Every function may be NULL.
  */
 
-#define STATUS_OUTCOMES(X)                                                                         \
+#define OUTCOMES(X)                                                                         \
     X(FRESH, "fresh")       /* not stale */                                                        \
     X(RAN, "ran")                                                                                  \
     X(RESTORED, "restored") /* from the run cache, or the lock was right and outputs were not */   \
@@ -25,39 +25,39 @@ struct stage;
     X(SKIPPED, "skipped")   /* something it needs failed */                                        \
     X(DRY, "dry")
 
-enum status_outcome {
-#define X(name, text) STATUS_##name,
-    STATUS_OUTCOMES(X)
+enum outcome {
+#define X(name, text) OUTCOME_##name,
+    OUTCOMES(X)
 #undef X
 };
-const char *status_outcome_name(enum status_outcome o);
+const char *outcome_name(enum outcome o);
 
-struct status {
-    const struct status_ops *ops;
+struct reporter {
+    const struct reporter_ops *ops;
 };
 
-struct status_ops {
+struct reporter_ops {
     /* A line for the person that belongs to no other event: "Updating lock file 'dvc.lock'", "WARNING: …". */
-    void (*note)(struct status *s, bool warning, const char *text);
+    void (*note)(struct reporter *s, bool warning, const char *text);
     /* The stage is looked at next. */
-    void (*consider)(struct status *s, const struct stage *st);
+    void (*consider)(struct reporter *s, const struct stage *st);
     /* The stage is about to run (or would, with `dry`). `reason`: why it is stale. */
-    void (*begin)(struct status *s, const struct stage *st, const char *reason, bool dry);
+    void (*begin)(struct reporter *s, const struct stage *st, const char *reason, bool dry);
     /* One command starts (or would). Not called for captured runs: their output has the commands in it. */
-    void (*command)(struct status *s, const struct stage *st, const char *cmd);
+    void (*command)(struct reporter *s, const struct stage *st, const char *cmd);
     /* What the stage wrote, whole, commands as lines "> cmd"; only when it was captured. */
-    void (*output)(struct status *s, const struct stage *st, struct str text);
-    void (*end)(struct status *s, const struct stage *st, enum status_outcome o, double seconds,
+    void (*output)(struct reporter *s, const struct stage *st, struct str text);
+    void (*end)(struct reporter *s, const struct stage *st, enum outcome o, double seconds,
                 const char *error);
     /* Numbers for a progress line. */
-    void (*progress)(struct status *s, size_t done, size_t total, size_t running);
-    void (*close)(struct status *s);
+    void (*progress)(struct reporter *s, size_t done, size_t total, size_t running);
+    void (*close)(struct reporter *s);
 };
 
 /* DVC's words on stdout and stderr. `quiet`: only warnings. `live`: stages write to the terminal themselves, one at a time; else a
  * stage is told of when it has ended, and a terminal gets a line with counts. Returns new (ops->close). */
-struct status *status_tty_new(bool quiet, bool live);
+struct reporter *reporter_tty_new(bool quiet, bool live);
 /* One JSON object a line on stdout: {"event": "begin", "stage": …, "schema": 1}. */
-struct status *status_json_new(void);
+struct reporter *reporter_json_new(void);
 
 #endif

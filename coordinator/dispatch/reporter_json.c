@@ -1,5 +1,5 @@
 /* One JSON object a line on stdout: what scripts read while a repro runs. */
-#include "status.h"
+#include "reporter.h"
 
 #include "alloc.h"
 #include "arena.h"
@@ -33,7 +33,7 @@ static void print(struct arena *a, const struct value *v)
     arena_release(a);
 }
 
-static void json_note(struct status *s, bool warning, const char *text)
+static void json_note(struct reporter *s, bool warning, const char *text)
 {
     struct arena a;
     arena_init(&a);
@@ -42,7 +42,7 @@ static void json_note(struct status *s, bool warning, const char *text)
     print(&a, v);
 }
 
-static void json_begin(struct status *s, const struct stage *st, const char *reason, bool dry)
+static void json_begin(struct reporter *s, const struct stage *st, const char *reason, bool dry)
 {
     struct arena a;
     arena_init(&a);
@@ -52,7 +52,7 @@ static void json_begin(struct status *s, const struct stage *st, const char *rea
     print(&a, v);
 }
 
-static void json_output(struct status *s, const struct stage *st, struct str text)
+static void json_output(struct reporter *s, const struct stage *st, struct str text)
 {
     struct arena a;
     arena_init(&a);
@@ -68,24 +68,24 @@ static void json_output(struct status *s, const struct stage *st, struct str tex
     print(&a, v);
 }
 
-static void json_end(struct status *s, const struct stage *st, enum status_outcome o, double seconds,
+static void json_end(struct reporter *s, const struct stage *st, enum outcome o, double seconds,
                      const char *error)
 {
     struct arena a;
     arena_init(&a);
     struct value *v = event(&a, "end", st);
-    value_set(&a, v, "outcome", value_cstr(&a, status_outcome_name(o)));
+    value_set(&a, v, "outcome", value_cstr(&a, outcome_name(o)));
     value_set(&a, v, "seconds", value_float(&a, seconds));
     value_set(&a, v, "error", error != NULL ? value_cstr(&a, error) : value_null(&a));
     print(&a, v);
 }
 
-static void json_close(struct status *s)
+static void json_close(struct reporter *s)
 {
     free(s);
 }
 
-static const struct status_ops json_ops = {
+static const struct reporter_ops json_ops = {
     .note = json_note,
     .begin = json_begin,
     .output = json_output,
@@ -93,9 +93,9 @@ static const struct status_ops json_ops = {
     .close = json_close,
 };
 
-struct status *status_json_new(void)
+struct reporter *reporter_json_new(void)
 {
-    struct status *s = xcalloc(1, sizeof *s);
+    struct reporter *s = xcalloc(1, sizeof *s);
     s->ops = &json_ops;
     return s;
 }

@@ -1,5 +1,5 @@
 /* What a person sees, in DVC's words: facts on stdout, "WARNING: …" on stderr, a blank line between stages that did something. */
-#include "status.h"
+#include "reporter.h"
 
 #include "alloc.h"
 #include "pipeline.h"
@@ -9,14 +9,14 @@
 #include <unistd.h>
 
 struct tty {
-    struct status base;
+    struct reporter base;
     bool quiet, live;
     bool blank_due;    /* the stage before did something */
     bool line_shown;   /* a progress line is on the terminal */
     bool has_line;
 };
 
-static struct tty *self(struct status *s)
+static struct tty *self(struct reporter *s)
 {
     return (struct tty *)s;
 }
@@ -29,7 +29,7 @@ static void clear_line(struct tty *t)
     }
 }
 
-static void tty_note(struct status *s, bool warning, const char *text)
+static void tty_note(struct reporter *s, bool warning, const char *text)
 {
     struct tty *t = self(s);
     clear_line(t);
@@ -42,7 +42,7 @@ static void tty_note(struct status *s, bool warning, const char *text)
     }
 }
 
-static void tty_consider(struct status *s, const struct stage *st)
+static void tty_consider(struct reporter *s, const struct stage *st)
 {
     struct tty *t = self(s);
     if (t->live && t->blank_due && !t->quiet) {
@@ -57,7 +57,7 @@ static void print_header(struct tty *t, const struct stage *st)
     }
 }
 
-static void tty_begin(struct status *s, const struct stage *st, const char *reason, bool dry)
+static void tty_begin(struct reporter *s, const struct stage *st, const char *reason, bool dry)
 {
     struct tty *t = self(s);
     if (t->live || dry) {
@@ -66,7 +66,7 @@ static void tty_begin(struct status *s, const struct stage *st, const char *reas
     }
 }
 
-static void tty_command(struct status *s, const struct stage *st, const char *cmd)
+static void tty_command(struct reporter *s, const struct stage *st, const char *cmd)
 {
     if (!self(s)->quiet) {
         printf("> %s\n", cmd);
@@ -74,7 +74,7 @@ static void tty_command(struct status *s, const struct stage *st, const char *cm
     }
 }
 
-static void tty_output(struct status *s, const struct stage *st, struct str text)
+static void tty_output(struct reporter *s, const struct stage *st, struct str text)
 {
     struct tty *t = self(s);
     clear_line(t);
@@ -89,12 +89,12 @@ static void tty_output(struct status *s, const struct stage *st, struct str text
     fflush(stdout);
 }
 
-static void tty_end(struct status *s, const struct stage *st, enum status_outcome o, double seconds,
+static void tty_end(struct reporter *s, const struct stage *st, enum outcome o, double seconds,
                     const char *error)
 {
     struct tty *t = self(s);
     switch (o) {
-    case STATUS_FRESH:
+    case OUTCOME_FRESH:
         clear_line(t);
         if (!t->quiet) {
             printf(st->cmd_count > 0 || st->is_import ? "Stage '%s' didn't change, skipping\n"
@@ -103,19 +103,19 @@ static void tty_end(struct status *s, const struct stage *st, enum status_outcom
         }
         t->blank_due = false;
         break;
-    case STATUS_FAILED:
-    case STATUS_SKIPPED:
+    case OUTCOME_FAILED:
+    case OUTCOME_SKIPPED:
         break; /* what DVC does: the blank line depends on the last stage that succeeded */
-    case STATUS_RAN:
-    case STATUS_RESTORED:
-    case STATUS_VERIFIED:
-    case STATUS_DRY:
+    case OUTCOME_RAN:
+    case OUTCOME_RESTORED:
+    case OUTCOME_VERIFIED:
+    case OUTCOME_DRY:
         t->blank_due = true;
         break;
     }
 }
 
-static void tty_progress(struct status *s, size_t done, size_t total, size_t running)
+static void tty_progress(struct reporter *s, size_t done, size_t total, size_t running)
 {
     struct tty *t = self(s);
     if (t->has_line && running > 0) {
@@ -125,14 +125,14 @@ static void tty_progress(struct status *s, size_t done, size_t total, size_t run
     }
 }
 
-static void tty_close(struct status *s)
+static void tty_close(struct reporter *s)
 {
     clear_line(self(s));
     fflush(stdout);
     free(s);
 }
 
-static const struct status_ops tty_ops = {
+static const struct reporter_ops tty_ops = {
     .note = tty_note,
     .consider = tty_consider,
     .begin = tty_begin,
@@ -143,7 +143,7 @@ static const struct status_ops tty_ops = {
     .close = tty_close,
 };
 
-struct status *status_tty_new(bool quiet, bool live)
+struct reporter *reporter_tty_new(bool quiet, bool live)
 {
     struct tty *t = xcalloc(1, sizeof *t);
     t->base.ops = &tty_ops;
