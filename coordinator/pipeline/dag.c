@@ -42,6 +42,26 @@ static void add_edge(struct view *v, uint32_t from, uint32_t to)
     v->edges[v->edge_count++] = (struct daglayout_edge){from, to};
 }
 
+/* By target, stable: the order in which DVC's graph lists its edges. */
+static void sort_edges(struct view *v)
+{
+    struct daglayout_edge *sorted = xcalloc(v->edge_count + 1, sizeof(*sorted));
+    size_t *at = xcalloc(v->count + 2, sizeof(*at));
+    for (size_t i = 0; i < v->edge_count; i++) {
+        at[v->edges[i].to + 1]++;
+    }
+    for (size_t i = 0; i < v->count; i++) {
+        at[i + 1] += at[i];
+    }
+    for (size_t i = 0; i < v->edge_count; i++) {
+        sorted[at[v->edges[i].to]++] = v->edges[i];
+    }
+    free(at);
+    free(v->edges);
+    v->edges = sorted;
+    v->edge_capacity = v->edge_count + 1;
+}
+
 static void view_release(struct view *v)
 {
     free(v->labels);
@@ -455,6 +475,7 @@ int dag_render(const struct graph *g, const struct repo *r, const struct graph_s
     if (opt->collapse) {
         collapse(&v);
     }
+    sort_edges(&v);
     int result = 0;
     if (opt->form == DAG_DOT) {
         write_dot(&v, out);

@@ -20,6 +20,7 @@ from dvc.repo import Repo
 from dvc.repo.index import Index
 from dvc.repo.reproduce import get_active_graph
 
+LIMIT = int(os.environ.get("DIFF_CHARS", "600"))
 logging.disable(logging.CRITICAL)
 
 
@@ -85,7 +86,7 @@ def repo_view(repo):
     from dvc.commands.dag import _show_ascii, _show_dot, _show_mermaid, _transform
 
     active = get_active_graph(graph)
-    small = len(graph) < 30
+    small = len(graph) < 9
     dag = {}
     for outs in (False, True):
         view = _transform(repo.index, outs)
@@ -93,7 +94,8 @@ def repo_view(repo):
         dag[prefix + "mermaid"] = _show_mermaid(view) + "\n"
         dag[prefix + "md"] = _show_mermaid(view, True) + "\n"
         if small and len(view):
-            dag[prefix + "text"] = _show_ascii(view) + "\n"
+            # DVC's picture depends on the addresses of objects: every one it draws is right.
+            dag[prefix + "text"] = sorted({_show_ascii(view) + "\n" for _ in range(12)})
         dag[prefix + "dot"] = _show_dot(view) + "\n"
     return {
         "dag": dag,
@@ -143,8 +145,9 @@ def compare_repo(where, dvc, own, files, report):
                 report(f"{where}: {addr} needs: {a!r} / {b!r}")
     # Files of a folder come in the file system's order in DVC: order is compared where there is one file.
     for form, text in dvc["dag"].items():
-        if text != own["dag"][form] and len(files) == 1:
-            report(f"{where}: dag {form}:\n{text}\n{own['dag'][form]}")
+        texts = text if isinstance(text, list) else [text]
+        if own["dag"][form] not in texts and len(files) == 1:
+            report(f"{where}: dag {form}:\n{texts[0]}\n{own['dag'][form]}")
     if len(files) == 1 and dvc["order"] != own["order"]:
         report(f"{where}: order of a run differs: {dvc['order']} / {own['order']}")
 
@@ -183,7 +186,7 @@ def main():
 
     def report(text):
         differences.append(text)
-        print(text[:600], flush=True)
+        print(text[:LIMIT], flush=True)
 
     for name in only or sorted(os.listdir(corpus)):
         folder = os.path.join(corpus, name)

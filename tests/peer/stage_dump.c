@@ -3,7 +3,8 @@
  *
  *   stage_dump DIR FILE…     FILE: repo paths of dvc.yaml and .dvc files, each read by itself
  *
- * {"files": {FILE: {"stages": […]} | {"error": text}}, "repo": {"up": {addr: [addr]}, "order": […], "dag": {form: text}} | {"error": text}}
+ * {"files": {FILE: {"stages": […]} | {"error": text}}, "repo": {"up": {addr: [addr]}, "order": […],
+ * "dag": {form: text}} | {"error": text}}
  */
 #include "dag.h"
 #include "err.h"
@@ -55,16 +56,14 @@ static struct value *stage_value(struct arena *a, const struct stage *s)
         value_push(a, deps, value_cstr(a, s->deps[i].def));
     }
     for (size_t i = 0; i < s->param_count; i++) {
-        value_set(a, params, s->params[i].def,
-                  texts(a, s->params[i].keys, s->params[i].key_count));
+        value_set(a, params, s->params[i].def, texts(a, s->params[i].keys, s->params[i].key_count));
     }
     for (size_t i = 0; i < s->out_count; i++) {
         value_push(a, outs, out_value(a, &s->outs[i]));
     }
     value_set(a, v, "addr", value_cstr(a, s->addr));
     value_set(a, v, "wdir", value_cstr(a, s->wdir));
-    value_set(a, v, "cmd",
-              s->cmd_is_list ? texts(a, s->cmds, s->cmd_count) : text(a, s->cmd_text));
+    value_set(a, v, "cmd", s->cmd_is_list ? texts(a, s->cmds, s->cmd_count) : text(a, s->cmd_text));
     value_set(a, v, "deps", deps);
     value_set(a, v, "params", params);
     value_set(a, v, "outs", outs);
