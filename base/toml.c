@@ -577,7 +577,12 @@ static struct value *parse_simple_key(struct parser *p)
         fail(p, "expected a key");
         return NULL;
     }
-    return new_node(p, value_str(p->a, str_sub(p->text, start, p->at - start)));
+    struct value *key =
+        new_node(p, value_str(p->a, str_sub(p->text, start, p->at - start)));
+    if (key) {
+        key->column -= (unsigned)(p->at - start);
+    }
+    return key;
 }
 
 static int parse_key(struct parser *p, struct key *k)

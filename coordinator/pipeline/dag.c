@@ -446,6 +446,7 @@ static int write_text(const struct view *v, struct strbuf *out, struct err *e)
         r = daglayout_draw(labels, n, edges, m, out, e);
         strbuf_addch(out, '\n');
     }
+    strbuf_adds(out, p.count ? "" : "\n");
     free(number);
     free(labels);
     free(edges);
