@@ -113,6 +113,27 @@ static void test_names(void **state)
     PICKLE_REFUSED(P "}X\3\0\0\0a\0b" GOOD_TENSOR "s.", "'a\\x00b'");
 }
 
+/* Keys that are neither text nor number, sets, names beyond the limit. */
+static void test_odd_members(void **state)
+{
+    static const char p[] = P "}(\x88" GOOD_TENSOR "X\1\0\0\0s\x8f(K\1\x90NNu.";
+    struct record r[] = {REC("m/data.pkl", p), REC("m/data/0", EIGHT)};
+    struct strbuf b = make_zip(r, 2), pickle;
+    assert_int_equal(check_survives(b.p, b.n), 1);
+    strbuf_release(&b);
+    strbuf_init(&pickle);
+    strbuf_add(&pickle, P "}X\x4c\4\0\0", 8);
+    strbuf_pad(&pickle, 'n', 1100);
+    strbuf_add(&pickle, GOOD_TENSOR "s.", sizeof(GOOD_TENSOR "s.") - 1);
+    pickle_refused(pickle.p, pickle.n, "name longer than 1024 bytes");
+    strbuf_release(&pickle);
+    PICKLE_REFUSED(P "}" NAME "ctorch._utils\n_rebuild_tensor\n((X\7\0\0\0storagectorch\n"
+                     "FloatStorage\nX\1\0\0\0"
+                     "0X\3\0\0\0cpu"
+                     "\x8a\x08\xff\xff\xff\xff\xff\xff\xff\x7ftQK\0K\2\x85K\1\x85tRs.",
+                   "storage '0' of 9223372036854775807 elements");
+}
+
 /* Containers that hold themselves, and a tree of shared lists with 2^64 leaves. */
 static void test_cycles_and_explosions(void **state)
 {
@@ -235,6 +256,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_zip),
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_odd_members),
         cmocka_unit_test(test_cycles_and_explosions),
         cmocka_unit_test(test_expanded_views),
         cmocka_unit_test(test_legacy),

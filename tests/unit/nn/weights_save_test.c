@@ -157,6 +157,37 @@ static void test_copy_raw_in_pieces(void **state)
     }
 }
 
+/* Element sizes 1 and 8, and every integer type. */
+static void test_strided_integers(void **state)
+{
+    static const int64_t wide[4] = {-1, 2, INT64_MIN, 4};
+    static const uint16_t small[4] = {1, 65535, 3, 4};
+    static const uint32_t words[4] = {1, UINT32_MAX, 3, 4};
+    static const uint8_t bytes[4] = {1, 200, 3, 0};
+    static const struct {
+        enum weights_dtype type;
+        const void *data;
+        int64_t second, first;
+    } cases[] = {
+        {WEIGHTS_I64, wide, INT64_MIN, -1}, {WEIGHTS_U64, wide, INT64_MIN, -1},
+        {WEIGHTS_I32, words, 3, 1},         {WEIGHTS_U32, words + 1, 4, UINT32_MAX},
+        {WEIGHTS_I32, words + 1, 4, -1},    {WEIGHTS_I16, small + 1, 4, -1},
+        {WEIGHTS_U16, small + 1, 4, 65535}, {WEIGHTS_U8, bytes + 1, 0, 200},
+        {WEIGHTS_I8, bytes + 1, 0, -56},    {WEIGHTS_BOOL, bytes + 1, 0, 1},
+    };
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct err e = ERR_INIT;
+        int64_t out[2];
+        float real[2];
+        struct weights_entry t = entry("t", cases[i].type, cases[i].data, 1, 2, 0);
+        t.strides[0] = 2;
+        CHECK_OK(weights_copy_i64(&t, out, 2, &e));
+        assert_true(out[0] == cases[i].first && out[1] == cases[i].second);
+        CHECK_OK(weights_copy_f32(&t, real, 2, &e));
+        assert_true(cases[i].type == WEIGHTS_U64 || real[0] == (float)cases[i].first);
+    }
+}
+
 static void test_conversions(void **state)
 {
     struct err e = ERR_INIT;
@@ -337,6 +368,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_round_trip_of_every_type, setup, teardown),
         cmocka_unit_test_setup_teardown(test_views_become_plain, setup, teardown),
         cmocka_unit_test(test_copy_raw_in_pieces),
+        cmocka_unit_test(test_strided_integers),
         cmocka_unit_test(test_conversions),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_written, setup, teardown),
         cmocka_unit_test_setup_teardown(test_same_tensors_same_bytes, setup, teardown),

@@ -217,6 +217,63 @@ static void test_without_zip64_and_with_a_comment(void **state)
     strbuf_release(&b);
 }
 
+/* One entry whose sizes and offset stand in the zip64 field, behind another extra field. */
+static struct strbuf make_zip64(size_t field_bytes, uint64_t size)
+{
+    struct strbuf b;
+    unsigned char central[46] = {0}, extra[4 + 3 + 4 + 24] = {9, 9, 3, 0, 'x', 'y', 'z'};
+    unsigned char end[22] = {0}, local[30] = {0};
+    struct crc32 *crc = malloc(sizeof(*crc));
+    crc32_init(crc);
+    le_put32(local, 0x04034b50u);
+    le_put16(local + 26, 1);
+    strbuf_init(&b);
+    strbuf_add(&b, local, sizeof(local));
+    strbuf_adds(&b, "nhello");
+    le_put32(central, 0x02014b50u);
+    le_put32(central + 16, crc32_update(crc, 0, "hello", 5));
+    le_put64(central + 20, UINT64_MAX); /* both sizes */
+    le_put16(central + 28, 1);
+    le_put16(central + 30, (uint16_t)(11 + field_bytes));
+    le_put32(central + 42, UINT32_MAX);
+    le_put16(extra + 7, 1);
+    le_put16(extra + 9, (uint16_t)field_bytes);
+    le_put64(extra + 11, size);
+    le_put64(extra + 19, size);
+    le_put64(extra + 27, 0);
+    strbuf_add(&b, central, sizeof(central));
+    strbuf_adds(&b, "n");
+    strbuf_add(&b, extra, 11 + field_bytes);
+    le_put32(end, 0x06054b50u);
+    le_put16(end + 8, 1);
+    le_put16(end + 10, 1);
+    le_put32(end + 12, (uint32_t)(47 + 11 + field_bytes));
+    le_put32(end + 16, 36);
+    strbuf_add(&b, end, sizeof(end));
+    free(crc);
+    return b;
+}
+
+static void test_zip64_sizes(void **state)
+{
+    struct err e = ERR_INIT;
+    struct strbuf b = make_zip64(24, 5);
+    CHECK_OK(read_all(b.p, b.n, &e));
+    strbuf_release(&b);
+    b = make_zip64(24, (uint64_t)1 << 63);
+    assert_int_equal(read_all(b.p, b.n, &e), -1);
+    CHECK_CONTAINS(e.text, "larger than the file");
+    strbuf_release(&b);
+    b = make_zip64(8, 5); /* the field ends before the stored size: that stays 2^32 - 1 */
+    assert_int_equal(read_all(b.p, b.n, &e), -1);
+    CHECK_CONTAINS(e.text, "larger than the file");
+    strbuf_release(&b);
+    b = make_zip64(16, 5); /* and here before the offset */
+    assert_int_equal(read_all(b.p, b.n, &e), -1);
+    CHECK_CONTAINS(e.text, "no local header at offset 4294967295");
+    strbuf_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +282,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_every_truncation_is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(test_every_flipped_byte_is_survived, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals_name_the_entry, setup, teardown),
+        cmocka_unit_test(test_zip64_sizes),
         cmocka_unit_test_setup_teardown(test_without_zip64_and_with_a_comment, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
