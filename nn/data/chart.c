@@ -10,7 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 
-enum { MAX_CLASSES = 64 };
+enum { MAX_CLASSES = 64, NOTE_CAP = 10 };
 
 static const struct rgb ink_dark = {0x22, 0x26, 0x2b}, ink_soft = {0x5c, 0x64, 0x6e},
                         deep_blue = {0x08, 0x30, 0x6b}, white = {255, 255, 255};
@@ -37,6 +37,10 @@ static struct matrix_plan plan_matrix(const struct chart_confusion *c)
     p.left = 52 + p.name_room;
     p.top = 62;
     p.width = (int)(p.left + p.side + 92);
+    if (c->note != NULL) {
+        struct text_style note = {.cap_px = NOTE_CAP};
+        p.width = (int)fmin(fmax(p.width, canvas_text_width(&note, c->note) + 49), 960);
+    }
     p.height =
         (int)(p.top + p.side + (c->classes > 4 ? 44 + p.name_room : 66) + (c->note ? 26 : 0));
     return p;
@@ -149,7 +153,7 @@ int chart_confusion(const struct chart_confusion *c, struct image *out, struct e
     struct matrix_plan p = plan_matrix(c);
     struct text_style title = {
         .cap_px = 16, .colour = ink_dark, .bold = 1, .max_width = p.width - 48};
-    struct text_style note = {.cap_px = 10, .colour = ink_soft, .max_width = p.width - 48};
+    struct text_style note = {.cap_px = NOTE_CAP, .colour = ink_soft, .max_width = p.width - 48};
 
     canvas_init(out, p.width, p.height, white);
     canvas_text(out, 24, 38, &title, c->title ? c->title : "Confusion matrix");

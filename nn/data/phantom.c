@@ -25,7 +25,7 @@
 
 void phantom_defaults(struct phantom_options *opt)
 {
-    *opt = (struct phantom_options){.seed = 1, .patients = 48, .slices = 5, .size = 256};
+    *opt = (struct phantom_options){.seed = 1, .patients = 80, .slices = 3, .size = 256};
 }
 
 bool phantom_is_source(const char *url)
@@ -102,7 +102,7 @@ int phantom_parse(const char *url, struct phantom_options *opt, struct err *e)
     if (rest.n > 0 && rest.p[0] != '?') {
         return err_set(e, ERR_CONFIG,
                        "phantom: expected '?' after 'phantom:', found '%.*s' (example: "
-                       "phantom:?patients=24&slices=10&size=256&seed=1)",
+                       "phantom:?patients=80&slices=3&size=256&seed=1)",
                        STR_ARG(rest));
     }
     if (rest.n > 0 && parse_pairs(str_sub(rest, 1, rest.n - 1), &parsed, e) < 0) {

@@ -17,7 +17,7 @@ struct strbuf;
  * rim, hyperdense, heterogeneous). Class Normal has simple cysts now and then, so that "a dark
  * spot" alone does not tell a tumor.
  *
- *     phantom:?patients=24&slices=10&size=256&seed=1     every key optional; patients is per class
+ *     phantom:?patients=80&slices=3&size=256&seed=1     every key optional; patients is per class
  *
  * File names: "<Class>/<Class>- p012 s03.jpg" below one top folder; patient numbers are unique over
  * both classes. SPLIT_BY: group finds the patient by the pattern PHANTOM_GROUP_PATTERN (built in).

@@ -13,7 +13,7 @@ struct glyph {
 };
 
 static const struct glyph glyphs[95] = {
-    {5, ""},                                                      /* blank */
+    {2, ""},                                                      /* blank */
     {0, "0009 0e"},                                               /* ! */
     {3, "0004 3034"},                                             /* " */
     {8, "301e 705e 0585 0a8a"},                                   /* # */
