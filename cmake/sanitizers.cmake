@@ -1,0 +1,23 @@
+# NEPHRON_SANITIZE: "address;undefined" or "thread". Anything else stops the configuration.
+
+function(nephron_sanitize target)
+  if(NEPHRON_COVERAGE)
+    target_compile_options(${target} PRIVATE --coverage)
+    target_link_options(${target} PUBLIC --coverage)
+  endif()
+  if(NEPHRON_FUZZ)
+    target_compile_options(${target} PRIVATE -fsanitize=fuzzer-no-link)
+  endif()
+  if(NOT NEPHRON_SANITIZE)
+    return()
+  endif()
+  foreach(kind IN LISTS NEPHRON_SANITIZE)
+    if(NOT kind MATCHES "^(address|undefined|thread)$")
+      message(FATAL_ERROR "NEPHRON_SANITIZE: '${kind}' is not one of address, undefined, thread")
+    endif()
+  endforeach()
+  string(REPLACE ";" "," kinds "${NEPHRON_SANITIZE}")
+  target_compile_options(${target} PRIVATE -fsanitize=${kinds} -fno-sanitize-recover=all
+    -fno-omit-frame-pointer -g)
+  target_link_options(${target} PUBLIC -fsanitize=${kinds})
+endfunction()

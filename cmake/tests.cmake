@@ -1,0 +1,74 @@
+# Registration of tests. Labels: unit cli ref mpi redis slow bench fuzz.
+
+find_package(PkgConfig REQUIRED)
+if(NEPHRON_TESTS)
+  pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
+endif()
+
+# nephron_unit_test(NAME SOURCES x_test.c LINK libs… [LABELS …] [TIMEOUT s] [PROCESSORS n])
+function(nephron_unit_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT;PROCESSORS" "SOURCES;LINK;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ${ARG_LINK} PkgConfig::CMOCKA)
+  target_compile_definitions(${name} PRIVATE
+    NEPHRON_SOURCE_DIR="${PROJECT_SOURCE_DIR}" NEPHRON_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
+  nephron_flags(${name})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+  add_test(NAME ${name} COMMAND ${name})
+  set(labels unit)
+  if(ARG_LABELS)
+    set(labels ${ARG_LABELS})
+  endif()
+  set(timeout 120)
+  if(ARG_TIMEOUT)
+    set(timeout ${ARG_TIMEOUT})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout}
+    SKIP_RETURN_CODE 77)
+  if(ARG_PROCESSORS)
+    set_tests_properties(${name} PROPERTIES PROCESSORS ${ARG_PROCESSORS})
+  endif()
+endfunction()
+
+# nephron_cli_test(FILE [LABELS …] [TIMEOUT s] [PROCESSORS n] [RUN_SERIAL]): a sharness script in
+# the current folder; it finds the programs by $NEPHRON_BIN_DIR.
+function(nephron_cli_test file)
+  cmake_parse_arguments(ARG "RUN_SERIAL" "TIMEOUT;PROCESSORS" "LABELS" ${ARGN})
+  get_filename_component(name ${file} NAME_WE)
+  add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+  set(labels cli)
+  if(ARG_LABELS)
+    set(labels ${ARG_LABELS})
+  endif()
+  set(timeout 300)
+  if(ARG_TIMEOUT)
+    set(timeout ${ARG_TIMEOUT})
+  endif()
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT ${timeout}
+    SKIP_RETURN_CODE 77
+    WORKING_DIRECTORY ${CMAKE_CURRENT_BINARY_DIR}
+    ENVIRONMENT "NEPHRON_BIN_DIR=${CMAKE_RUNTIME_OUTPUT_DIRECTORY};NEPHRON_SOURCE_DIR=${PROJECT_SOURCE_DIR}")
+  if(ARG_PROCESSORS)
+    set_tests_properties(${name} PROPERTIES PROCESSORS ${ARG_PROCESSORS})
+  endif()
+  if(ARG_RUN_SERIAL)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
+endfunction()
+
+# nephron_fuzz_target(NAME SOURCES x_fuzz.c LINK libs… CORPUS dir): built with NEPHRON_FUZZ; without it
+# the same source is linked to a driver that replays the corpus, and runs as a unit test.
+function(nephron_fuzz_target name)
+  cmake_parse_arguments(ARG "" "CORPUS" "SOURCES;LINK" ${ARGN})
+  if(NEPHRON_FUZZ)
+    add_executable(${name} ${ARG_SOURCES})
+    target_link_options(${name} PRIVATE -fsanitize=fuzzer)
+  else()
+    add_executable(${name} ${ARG_SOURCES} ${PROJECT_SOURCE_DIR}/tests/fuzz/replay_main.c)
+  endif()
+  target_link_libraries(${name} PRIVATE ${ARG_LINK})
+  nephron_flags(${name})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+  add_test(NAME ${name} COMMAND ${name} -runs=0 ${ARG_CORPUS})
+  set_tests_properties(${name} PROPERTIES LABELS "fuzz" TIMEOUT 120)
+endfunction()
