@@ -82,7 +82,7 @@ int cas_put_bytes(struct cas *c, const void *data, size_t n, const char *suffix,
 int cas_import(struct cas *c, const char *src_path, struct cas_id id, struct err *e);
 
 /*
- * An object out to `dst` (absolute; its parent is made; what is there is replaced by rename), by the first link type
+ * An object out to `dst` (absolute; its parent is made; a file or empty folder there is replaced by rename), by the first link type
  * that works. Copies get mode 666 by umask (777 with `isexec`), links are the object itself. Zero bytes are never hard-linked.
  * ERR_MISSING when the object is absent or wrong.
  */

@@ -60,10 +60,9 @@ static int replace(const char *tmp, const char *dst, struct err *e)
     if (rename(tmp, dst) == 0) {
         return 0;
     }
-    if (errno == EISDIR || errno == ENOTEMPTY || errno == EEXIST) {
-        if (fs_remove_tree(dst, e) == 0 && rename(tmp, dst) == 0) {
-            return 0;
-        }
+    /* an empty folder may go; what a folder holds is for the caller to judge */
+    if (errno == EISDIR && rmdir(dst) == 0 && rename(tmp, dst) == 0) {
+        return 0;
     }
     int rc = err_sys(e, "cannot create '%s'", dst);
     unlink(tmp);

@@ -2,6 +2,7 @@
 #define NEPHRON_CHECKOUT_H
 
 #include "arena.h"
+#include "str.h"
 #include "lock.h"
 #include "pipeline.h"
 
@@ -45,8 +46,10 @@ struct checkout_result {
 int checkout_run(struct store *s, struct arena *a, const struct checkout_target *targets,
                  size_t count, const struct checkout_options *opt, struct checkout_result *r,
                  struct err *e);
-/* "2 files added and 1 file modified"; "" when nothing. */
+/* "1 file modified and 2 files added"; "" when nothing. */
 void checkout_summary(struct strbuf *out, const struct checkout_result *r);
+/* The same with a leading "5 files fetched": pull. `r` may be NULL: fetch. */
+void checkout_summary_fetched(struct strbuf *out, size_t fetched, const struct checkout_result *r);
 
 /* One file or folder to `path` (repo path), whatever was there before is replaced: run cache, --pull. */
 int checkout_hash(struct store *s, struct arena *a, const char *path, const struct hash *hash,

@@ -104,18 +104,18 @@ struct reader {
     /* the folder under way */
     struct dirobj *tree;
     const char *dir_abs, *dir_path;
-    bool legacy;
     /* hashing */
     struct err *errs;
 };
 
-static void add_file(struct reader *r, const char *abs, const struct stat *st, bool legacy, char *md5)
+static void add_file(struct reader *r, const struct content *c, const char *abs,
+                     const struct stat *st, char *md5)
 {
-    if (state_get(r->s->state, st, legacy ? STATE_MD5_LEGACY : STATE_MD5, md5)) {
+    if (state_get(r->s->state, st, c->legacy ? STATE_MD5_LEGACY : STATE_MD5, md5) || c->no_hash) {
         return;
     }
     ARRAY_RESERVE(r->list, r->count, r->capacity, 1);
-    r->list[r->count++] = (struct pending){abs, st, md5, legacy};
+    r->list[r->count++] = (struct pending){abs, st, md5, c->legacy};
 }
 
 static bool entry_ignored(const struct reader *r, const char *rel, bool is_dir)
@@ -179,8 +179,7 @@ static int read_folder(struct reader *r, struct content *c, const char *abs, str
     }
     for (size_t i = 0; i < c->tree->count; i++) {
         struct dirobj_item *item = &c->tree->items[i];
-        add_file(r, arena_printf(r->a, "%s/%s", abs, item->relpath), &item->st, c->legacy,
-                 item->md5);
+        add_file(r, c, arena_printf(r->a, "%s/%s", abs, item->relpath), &item->st, item->md5);
     }
     return 0;
 }
@@ -217,7 +216,7 @@ static int look(struct reader *r, struct content *c, struct err *e)
     c->hash.md5 = md5;
     c->hash.size = c->st.st_size;
     c->hash.isexec = (c->st.st_mode & 0111) != 0;
-    add_file(r, abs, &c->st, c->legacy, md5);
+    add_file(r, c, abs, &c->st, md5);
     return 0;
 }
 
@@ -253,7 +252,7 @@ static int hash_all(struct reader *r, struct err *e)
     return rc;
 }
 
-static void finish_folder(struct arena *a, struct content *c)
+void content_finish_folder(struct arena *a, struct content *c)
 {
     dirobj_digest(c->tree);
     c->hash.md5 = arena_strdup(a, c->tree->md5);
@@ -275,8 +274,10 @@ int content_read(struct store *s, struct arena *a, struct content *items, size_t
     }
     free(r.list);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        if (items[i].kind == CONTENT_DIR) {
-            finish_folder(a, &items[i]);
+        if (items[i].kind == CONTENT_DIR && !items[i].no_hash) {
+            content_finish_folder(a, &items[i]);
+        } else if (items[i].kind == CONTENT_DIR) {
+            items[i].is_empty = items[i].tree->count == 0;
         }
     }
     return rc;

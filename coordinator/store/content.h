@@ -29,6 +29,7 @@ enum content_kind {
 struct content {
     const char *path;       /* repo path, set by the caller */
     bool legacy;            /* set by the caller: hash as DVC 2 (dos2unix) */
+    bool no_hash;           /* set by the caller: only what the memo knows; else md5s stay "" */
     bool honour_ignore;     /* set by the caller: an ignored path counts as missing (outs, not deps) */
     enum content_kind kind;
     struct hash hash;       /* md5 NULL when missing or other */
@@ -42,6 +43,8 @@ struct content {
  * ("[Errno 2] No such file or directory: 'ABS'", ERR_MISSING), a .dvcignore inside a folder. */
 int content_read(struct store *s, struct arena *a, struct content *items, size_t count,
                  struct err *e);
+/* After no_hash: the members' md5s are known now; sets the folder's own hash. */
+void content_finish_folder(struct arena *a, struct content *c);
 /* The kind alone, by stat. */
 enum content_kind content_kind(struct store *s, const char *path, bool honour_ignore);
 /* MD5 after DVC 2's dos2unix rule: each 1 MiB chunk whose first 512 bytes look like text loses its CRs before LF. */

@@ -24,7 +24,7 @@ struct value;
 /* A file of `dvc add`: one out. */
 void dvcfile_new(struct strbuf *out, const char *path, const struct hash *hash);
 /* Replaces the hash fields of item `index` of list `key` ("outs" or "deps") in `text`. ERR_FORMAT when the text has no
- * such item in block style. `stage_md5` not NULL: also replaces the top-level md5 (imports). */
+ * such item. A file in flow style is written anew in block style. */
 int dvcfile_edit(struct str text, const char *key, size_t index, const struct hash *hash,
                  struct strbuf *out, struct err *e);
 int dvcfile_set_md5(struct str text, const char *stage_md5, struct strbuf *out, struct err *e);

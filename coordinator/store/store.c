@@ -10,6 +10,7 @@
 #include "log.h"
 #include "path.h"
 #include "repo.h"
+#include "scmindex.h"
 #include "state.h"
 #include "str.h"
 
@@ -30,6 +31,7 @@ struct store_private {
     pthread_mutex_t par_lock; /* the pool runs one loop at a time */
     struct held_lock *locks;
     size_t lock_count, lock_capacity;
+    struct scmindex *scmindex;
 };
 
 static int link_types(const struct repo *r, struct cas_options *opt, struct err *e)
@@ -59,7 +61,7 @@ static int link_types(const struct repo *r, struct cas_options *opt, struct err 
     return rc;
 }
 
-struct store *store_open(const struct repo *r, const struct store_options *opt, struct err *e)
+struct store *store_open(struct repo *r, const struct store_options *opt, struct err *e)
 {
     struct cas_options co = {0};
     if (r->config) {
@@ -97,6 +99,7 @@ void store_close(struct store *s)
     }
     store_forget_locks(s);
     free(s->priv->locks);
+    scmindex_free(s->priv->scmindex);
     par_free(s->priv->par);
     pthread_mutex_destroy(&s->priv->par_lock);
     cas_close(s->cas);
@@ -194,6 +197,11 @@ void store_par_give(struct store *s, struct par *par)
     if (par) {
         pthread_mutex_unlock(&s->priv->par_lock);
     }
+}
+
+struct scmindex **store_scmindex(struct store *s)
+{
+    return &s->priv->scmindex;
 }
 
 bool store_ignored(struct store *s, const char *path, bool is_dir)

@@ -39,7 +39,7 @@ struct store_options {
 };
 
 struct store {
-    const struct repo *repo; /* keeps (until store_close) */
+    struct repo *repo; /* keeps (until store_close) */
     struct cas *cas;
     struct state *state;
     /* Above: public. Below: private to store.c. */
@@ -47,7 +47,7 @@ struct store {
 };
 
 /* Returns new (store_close); NULL on error (ERR_CONFIG for bad cache settings). `opt` may be NULL. */
-struct store *store_open(const struct repo *r, const struct store_options *opt, struct err *e);
+struct store *store_open(struct repo *r, const struct store_options *opt, struct err *e);
 /* Saves the memo (its loss is harmless: errors are logged) and frees. NULL is fine. */
 void store_close(struct store *s);
 
@@ -64,6 +64,9 @@ void store_note(struct store *s, enum store_note_kind kind, const char *fmt, ...
     __attribute__((format(printf, 3, 4)));
 /* Runs a loop on the store's threads; on the caller alone while another thread uses them. */
 void store_par_for(struct store *s, size_t count, par_fn *fn, void *ctx);
+
+struct scmindex;
+struct scmindex **store_scmindex(struct store *s); /* for scmindex.c */
 
 /* The pool itself, for callees that take one; NULL while another thread uses it. Give it back in any case. */
 struct par *store_par_take(struct store *s);

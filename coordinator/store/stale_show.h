@@ -1,5 +1,5 @@
-#ifndef NEPHRON_STATUS_H
-#define NEPHRON_STATUS_H
+#ifndef NEPHRON_STALE_SHOW_H
+#define NEPHRON_STALE_SHOW_H
 
 #include "arena.h"
 #include "stale.h"
@@ -11,9 +11,9 @@ struct store;
 /* How stale reports are shown. Bytes as DVC (dvc.md §8). */
 
 /* The text of `status`: nothing when all is clean (the caller says so). */
-void status_text(struct strbuf *out, const struct stale_report *reports, size_t count);
+void stale_text(struct strbuf *out, const struct stale_report *reports, size_t count);
 /* {"prep": [{"changed deps": {…}}, {"changed outs": {…}}, "changed command"]}; {} when clean. */
-struct value *status_json(struct arena *a, const struct stale_report *reports, size_t count);
+struct value *stale_json(struct arena *a, const struct stale_report *reports, size_t count);
 /*
  * `explain`: one sentence a reason, down to file and parameter:
  *   train will run:

@@ -1,0 +1,288 @@
+/* stale_show: how stale reports are shown. See stale_show.h. */
+#include "stale_show.h"
+
+#include "store.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#define WORD_WIDTH 20
+
+/* ---- as a document: the text is made from it too, so that the two cannot differ ---- */
+
+static struct value *section(struct arena *a, const struct stale_report *r, bool outs)
+{
+    struct value *map = value_map(a);
+    for (size_t i = 0; i < r->change_count; i++) {
+        const struct stale_change *c = &r->changes[i];
+        if ((c->where == STALE_OUT) != outs) {
+            continue;
+        }
+        struct value *word = value_cstr(a, stale_word_name(c->word));
+        if (c->where != STALE_PARAM) {
+            value_set(a, map, c->shown, word);
+            continue;
+        }
+        struct value *keys = value_get(map, c->shown);
+        if (!keys || keys->type != VALUE_MAP) {
+            keys = value_map(a);
+            value_set(a, map, c->shown, keys);
+        }
+        value_set(a, keys, c->key, word);
+    }
+    return map;
+}
+
+static void push_section(struct arena *a, struct value *list, const char *title, struct value *map)
+{
+    if (map->map.count) {
+        struct value *one = value_map(a);
+        value_set(a, one, title, map);
+        value_push(a, list, one);
+    }
+}
+
+struct value *stale_json(struct arena *a, const struct stale_report *reports, size_t count)
+{
+    struct value *all = value_map(a);
+    for (size_t i = 0; i < count; i++) {
+        const struct stale_report *r = &reports[i];
+        struct value *list = value_list(a);
+        push_section(a, list, "changed deps", section(a, r, false));
+        push_section(a, list, "changed outs", section(a, r, true));
+        if (r->always_changed) {
+            value_push(a, list, value_cstr(a, "always changed"));
+        }
+        if (r->changed_command) {
+            value_push(a, list, value_cstr(a, "changed command"));
+        }
+        if (r->changed_checksum) {
+            value_push(a, list, value_cstr(a, "changed checksum"));
+        }
+        if (list->list.count) {
+            value_set(a, all, r->stage->addr, list);
+        }
+    }
+    return all;
+}
+
+static void show(struct strbuf *out, const struct value *v, size_t indent)
+{
+    if (v->type == VALUE_LIST) {
+        for (size_t i = 0; i < v->list.count; i++) {
+            show(out, v->list.items[i], indent);
+        }
+    } else if (v->type == VALUE_STR) {
+        strbuf_pad(out, '\t', indent);
+        strbuf_addstr(out, v->s);
+        strbuf_addch(out, '\n');
+    } else if (v->type == VALUE_MAP) {
+        for (size_t i = 0; i < v->map.count; i++) {
+            struct str key = value_as_str(v->map.pairs[i].key);
+            const struct value *val = v->map.pairs[i].val;
+            strbuf_pad(out, '\t', indent);
+            if (val->type == VALUE_STR) {
+                strbuf_addf(out, "%.*s:", STR_ARG(val->s));
+                strbuf_pad(out, ' ', val->s.n + 1 < WORD_WIDTH ? WORD_WIDTH - val->s.n - 1 : 1);
+                strbuf_addf(out, "%.*s\n", STR_ARG(key));
+            } else {
+                strbuf_addf(out, "%.*s:\n", STR_ARG(key));
+                show(out, val, indent + 1);
+            }
+        }
+    }
+}
+
+void stale_text(struct strbuf *out, const struct stale_report *reports, size_t count)
+{
+    struct arena a;
+    arena_init(&a);
+    show(out, stale_json(&a, reports, count), 0);
+    arena_release(&a);
+}
+
+/* ---- explain ---- */
+
+static void put_hash(struct strbuf *out, const struct hash *h)
+{
+    if (!h->md5) {
+        strbuf_adds(out, "unknown");
+        return;
+    }
+    strbuf_addf(out, "%.12s…", h->md5);
+    if (h->nfiles >= 0) {
+        strbuf_addf(out, ", %" PRId64 " file%s", h->nfiles, h->nfiles == 1 ? "" : "s");
+    }
+    if (h->size >= 0) {
+        strbuf_addf(out, ", %" PRId64 " byte%s", h->size, h->size == 1 ? "" : "s");
+    }
+}
+
+static void explain_data(struct strbuf *out, const struct stale_change *c, const char *what)
+{
+    strbuf_addf(out, "its %s %s ", what, c->shown);
+    switch (c->word) {
+    case STALE_DELETED:
+        strbuf_adds(out, "is missing");
+        break;
+    case STALE_NOT_IN_CACHE:
+        strbuf_addf(out, "is locked as %.12s…, which the cache does not hold", c->was_hash.md5);
+        break;
+    default:
+        if (c->never_locked) {
+            strbuf_adds(out, "is not in the lock file yet");
+            return;
+        }
+        strbuf_adds(out, "changed (was ");
+        put_hash(out, &c->was_hash);
+        strbuf_adds(out, "; now ");
+        put_hash(out, &c->now_hash);
+        strbuf_addch(out, ')');
+    }
+}
+
+static void explain_param(struct strbuf *out, const struct stale_change *c)
+{
+    strbuf_addf(out, "its parameter %s in %s ", c->key, c->shown);
+    if (!c->now) {
+        strbuf_addf(out, "is missing");
+    } else if (!c->was) {
+        strbuf_adds(out, "is new, with the value ");
+        value_repr(out, c->now);
+    } else {
+        strbuf_adds(out, "changed from ");
+        value_repr(out, c->was);
+        strbuf_adds(out, " to ");
+        value_repr(out, c->now);
+    }
+}
+
+static void explain_change(struct strbuf *out, const struct stale_change *c, bool is_source)
+{
+    switch (c->where) {
+    case STALE_DEP:
+        explain_data(out, c, "dependency");
+        break;
+    case STALE_OUT:
+        explain_data(out, c, is_source ? "data" : "output");
+        break;
+    case STALE_PARAM:
+        explain_param(out, c);
+        break;
+    case STALE_PARAMS_FILE:
+        strbuf_addf(out, "its parameters file %s %s", c->shown,
+                    c->word == STALE_DELETED ? "is missing" : "is not in the lock file yet");
+        break;
+    }
+}
+
+static void put_commands(struct strbuf *out, const struct stage *st)
+{
+    for (size_t i = 0; i < st->cmd_count; i++) {
+        strbuf_addf(out, "%s%s", i ? "; " : "", st->cmds[i]);
+    }
+}
+
+static void explain_command(struct strbuf *out, const struct stale_report *r)
+{
+    strbuf_adds(out, "    its command changed from '");
+    const struct value *was = r->entry->cmd;
+    if (was->type == VALUE_STR) {
+        strbuf_addstr(out, was->s);
+    }
+    for (size_t i = 0; was->type == VALUE_LIST && i < was->list.count; i++) {
+        strbuf_addf(out, "%s%.*s", i ? "; " : "", STR_ARG(value_as_str(was->list.items[i])));
+    }
+    strbuf_adds(out, "' to '");
+    put_commands(out, r->stage);
+    strbuf_adds(out, "'\n");
+}
+
+void explain_render(struct store *s, struct strbuf *out, const struct stale_report *r,
+                    const struct stale_decision *d)
+{
+    enum stale_reason reason = stale_decide(s, r, d);
+    const char *verb = r->stage->name && !r->frozen ? "run" : "be committed anew";
+    if (reason == STALE_BY_FRESH && !r->change_count) {
+        strbuf_addf(out, "%s is up to date%s\n", r->stage->addr,
+                    r->frozen ? " (frozen: its dependencies are not looked at)" : "");
+        return;
+    }
+    strbuf_addf(out, "%s will %s%s:\n", r->stage->addr, reason == STALE_BY_FRESH ? "not " : "",
+                verb);
+    if (r->stage->name && !r->entry) {
+        strbuf_adds(out, "    it never ran: the lock file has no entry for it\n");
+    }
+    if (r->changed_command) {
+        explain_command(out, r);
+    }
+    if (r->changed_checksum) {
+        strbuf_adds(out, "    its description changed (md5 of the file's own fields)\n");
+    }
+    if (r->always_changed) {
+        strbuf_adds(out, r->stage->always_changed
+                             ? "    it is marked always_changed\n"
+                             : "    it has neither dependencies nor outputs: it always runs\n");
+    }
+    for (size_t i = 0; i < r->change_count; i++) {
+        strbuf_adds(out, "    ");
+        explain_change(out, &r->changes[i], !r->stage->name);
+        strbuf_addch(out, '\n');
+    }
+}
+
+static struct value *hash_json(struct arena *a, const struct hash *h)
+{
+    if (!h->md5) {
+        return value_null(a);
+    }
+    struct value *map = value_map(a);
+    value_set(a, map, "md5", value_cstr(a, h->md5));
+    if (h->size >= 0) {
+        value_set(a, map, "size", value_int(a, h->size));
+    }
+    if (h->nfiles >= 0) {
+        value_set(a, map, "nfiles", value_int(a, h->nfiles));
+    }
+    return map;
+}
+
+static struct value *change_json(struct arena *a, const struct stale_change *c)
+{
+    static const char *const kinds[] = {"dep", "param", "params file", "out"};
+    struct value *map = value_map(a);
+    value_set(a, map, "kind", value_cstr(a, kinds[c->where]));
+    value_set(a, map, "path", value_cstr(a, c->shown));
+    if (c->key) {
+        value_set(a, map, "key", value_cstr(a, c->key));
+    }
+    value_set(a, map, "word", value_cstr(a, stale_word_name(c->word)));
+    if (c->where == STALE_PARAM) {
+        value_set(a, map, "was", c->was ? (struct value *)c->was : value_null(a));
+        value_set(a, map, "now", c->now ? (struct value *)c->now : value_null(a));
+    } else {
+        value_set(a, map, "was", hash_json(a, &c->was_hash));
+        value_set(a, map, "now", hash_json(a, &c->now_hash));
+    }
+    return map;
+}
+
+struct value *explain_json(struct store *s, struct arena *a, const struct stale_report *r,
+                           const struct stale_decision *d)
+{
+    enum stale_reason reason = stale_decide(s, r, d);
+    struct value *map = value_map(a), *changes = value_list(a);
+    for (size_t i = 0; i < r->change_count; i++) {
+        value_push(a, changes, change_json(a, &r->changes[i]));
+    }
+    value_set(a, map, "schema", value_int(a, 1));
+    value_set(a, map, "stage", value_cstr(a, r->stage->addr));
+    value_set(a, map, "stale", value_bool(a, reason != STALE_BY_FRESH));
+    value_set(a, map, "reason", value_cstr(a, stale_reason_name(reason)));
+    value_set(a, map, "frozen", value_bool(a, r->frozen));
+    value_set(a, map, "changed_command", value_bool(a, r->changed_command));
+    value_set(a, map, "always_changed", value_bool(a, r->always_changed));
+    value_set(a, map, "never_ran", value_bool(a, r->stage->name && !r->entry));
+    value_set(a, map, "changes", changes);
+    return map;
+}
