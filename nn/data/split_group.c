@@ -30,9 +30,11 @@ const char *split_default_pattern(size_t i)
     return i < ARRAY_SIZE(default_patterns) ? default_patterns[i] : NULL;
 }
 
+static bool ignores_case(const char *pattern) { return strncmp(pattern, "(?i)", 4) == 0; }
+
 static int compile(regex_t *re, const char *pattern, struct err *e)
 {
-    bool ignore_case = strncmp(pattern, "(?i)", 4) == 0;
+    bool ignore_case = ignores_case(pattern);
     int rc =
         regcomp(re, pattern + (ignore_case ? 4 : 0), REG_EXTENDED | (ignore_case ? REG_ICASE : 0));
 
@@ -56,10 +58,12 @@ static int compile(regex_t *re, const char *pattern, struct err *e)
     return 0;
 }
 
-/* Appends the captures, joined by '/'; those that took no part are empty. */
-static bool match_key(const regex_t *re, const char *name, struct strbuf *out)
+/* Appends the captures, joined by '/'; those that took no part are empty. Where case does not count,
+ * "Patient 7" and "patient7" are one patient. */
+static bool match_key(const regex_t *re, bool fold, const char *name, struct strbuf *out)
 {
     regmatch_t m[MAX_CAPTURES + 1];
+    size_t from = out->n;
 
     if (regexec(re, name, MAX_CAPTURES + 1, m, 0) != 0) {
         return false;
@@ -72,6 +76,9 @@ static bool match_key(const regex_t *re, const char *name, struct strbuf *out)
             strbuf_add(out, name + m[i].rm_so, (size_t)(m[i].rm_eo - m[i].rm_so));
         }
     }
+    for (size_t i = from; fold && i < out->n; i++) {
+        out->p[i] = (char)(out->p[i] >= 'A' && out->p[i] <= 'Z' ? out->p[i] + 32 : out->p[i]);
+    }
     return true;
 }
 
@@ -82,14 +89,14 @@ bool split_group_key(const char *pattern, const char *name, struct strbuf *out)
     if (compile(&re, pattern, NULL) < 0) {
         return false;
     }
-    bool found = match_key(&re, name, out);
+    bool found = match_key(&re, ignores_case(pattern), name, out);
     regfree(&re);
     return found;
 }
 
 /* Keys of all samples; false with *miss = the first sample that does not match. */
-static bool all_keys(const struct dataset *d, const regex_t *re, struct arena *a, const char **keys,
-                     size_t *miss)
+static bool all_keys(const struct dataset *d, const regex_t *re, bool fold, struct arena *a,
+                     const char **keys, size_t *miss)
 {
     struct strbuf key;
     bool ok = true;
@@ -97,7 +104,7 @@ static bool all_keys(const struct dataset *d, const regex_t *re, struct arena *a
     strbuf_init(&key);
     for (size_t i = 0; ok && i < d->count; i++) {
         strbuf_reset(&key);
-        ok = match_key(re, d->samples[i].name, &key);
+        ok = match_key(re, fold, d->samples[i].name, &key);
         if (ok) {
             keys[i] = arena_strdup(a, key.p);
         } else {
@@ -120,7 +127,7 @@ static int find_keys(struct split *s, const struct dataset *d, const char *patte
         if (compile(&re, text, e) < 0) {
             return -1;
         }
-        bool ok = all_keys(d, &re, a, keys, &miss);
+        bool ok = all_keys(d, &re, ignores_case(text), a, keys, &miss);
         regfree(&re);
         if (ok) {
             s->pattern = xstrdup(text);
