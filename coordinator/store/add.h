@@ -18,13 +18,14 @@ struct add_options {
 };
 
 struct add_result {
-    const char **files;   /* repo paths of the .dvc files written or confirmed, in the targets' order */
+    const char *
+        *files; /* repo paths of the .dvc files written or confirmed, in the targets' order */
     size_t file_count;
 };
 
 /*
- * `p` is the loaded pipeline (to find what tracks a path and what would overlap); targets as typed. Errors with DVC's texts:
- * ERR_MISSING, ERR_USAGE. Targets before the failing one are done.
+ * `p` is the loaded pipeline (to find what tracks a path and what would overlap); targets as typed.
+ * Errors with DVC's texts: ERR_MISSING, ERR_USAGE. Targets before the failing one are done.
  */
 int add_run(struct store *s, struct arena *a, const struct pipeline *p, const char *const *targets,
             size_t count, const struct add_options *opt, struct add_result *r, struct err *e);

@@ -90,7 +90,8 @@ static int hash_object(struct cas *c, const char *path, struct cas_id id, const 
         return 0;
     }
     int64_t now = state_now_ns();
-    int rc = legacy ? content_md5_legacy(path, hex, e) : digest_file(DIGEST_MD5, path, hex, NULL, e);
+    int rc =
+        legacy ? content_md5_legacy(path, hex, e) : digest_file(DIGEST_MD5, path, hex, NULL, e);
     if (rc == 0) {
         state_put(c->state, st, kind, hex, now);
     }
@@ -227,7 +228,8 @@ int cas_temp_open(struct cas *c, struct fs_temp *t, struct err *e)
     return fs_temp_open(t, beside, 0600, e);
 }
 
-/* A finished temp file under its name. The data is on disk (or no_sync); the folder is synced by the caller. */
+/* A finished temp file under its name. The data is on disk (or no_sync); the folder is synced by
+ * the caller. */
 int cas_temp_keep(struct cas *c, struct fs_temp *t, const char *md5, struct err *e)
 {
     char path[CAS_PATH_SIZE];
@@ -449,10 +451,44 @@ int cas_put_dir(struct cas *c, struct dirobj *d, struct err *e)
     return rc;
 }
 
+/* A whole temp file that `hex` was computed of, under the name it must have. */
+static int keep_verified(struct cas *c, struct fs_temp *t, struct cas_id id, const char *source,
+                         const char *hex, struct err *e)
+{
+    int rc = 0;
+    if (strncmp(hex, id.md5, 32) != 0) {
+        rc = err_set(e, ERR_REMOTE, "'%s' has other content: its md5 is %.32s", source, hex);
+    }
+    if (rc < 0 || sync_data(c, t, e) < 0) {
+        fs_temp_abort(t);
+        return -1;
+    }
+    if (!id.legacy) {
+        return cas_temp_keep(c, t, id.md5, e) < 0 ? -1 : sync_object_dir(c, id.md5, e);
+    }
+    char path[CAS_PATH_SIZE];
+    cas_path_into(c, path, id);
+    if (fs_mkdirs_for(path, e) < 0 || fchmod(t->fd, OBJECT_MODE) < 0) {
+        fs_temp_abort(t);
+        return err_sys(e, "cannot store %s", path);
+    }
+    return fs_temp_commit(t, path, c->opt.no_sync, e);
+}
+
+static int check_name(struct cas_id id, struct err *e)
+{
+    return cas_md5_valid(id.md5)
+               ? 0
+               : err_set(e, ERR_FORMAT, "'%s' is no object name", id.md5 ? id.md5 : "");
+}
+
 int cas_import(struct cas *c, const char *src_path, struct cas_id id, struct err *e)
 {
     char hex[DIGEST_HEX_SIZE];
     struct fs_temp t;
+    if (check_name(id, e) < 0) {
+        return -1;
+    }
     int fd = open(src_path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         return err_sys(e, "cannot read '%s'", src_path);
@@ -466,26 +502,30 @@ int cas_import(struct cas *c, const char *src_path, struct cas_id id, struct err
     if (rc == 0 && id.legacy && !id.md5[32]) {
         rc = content_md5_legacy(t.path, hex, e);
     }
-    if (rc == 0 && strncmp(hex, id.md5, 32) != 0) {
-        rc = err_set(e, ERR_REMOTE, "'%s' has other content: md5 %.32s", src_path, hex);
+    if (rc < 0) {
+        fs_temp_abort(&t);
+        return -1;
     }
+    return keep_verified(c, &t, id, src_path, hex, e);
+}
+
+int cas_receive(struct cas *c, struct cas_id id, cas_get_fn *get, void *ctx, struct err *e)
+{
+    char hex[DIGEST_HEX_SIZE];
+    struct fs_temp t;
+    if (check_name(id, e) < 0 || cas_temp_open(c, &t, e) < 0) {
+        return -1;
+    }
+    int rc = get(ctx, t.path, e);
     if (rc == 0) {
-        rc = sync_data(c, &t, e);
+        rc = id.legacy && !id.md5[32] ? content_md5_legacy(t.path, hex, e)
+                                      : digest_file(DIGEST_MD5, t.path, hex, NULL, e);
     }
     if (rc < 0) {
         fs_temp_abort(&t);
         return -1;
     }
-    if (!id.legacy) {
-        return cas_temp_keep(c, &t, id.md5, e) < 0 ? -1 : sync_object_dir(c, id.md5, e);
-    }
-    char path[CAS_PATH_SIZE];
-    cas_path_into(c, path, id);
-    if (fs_mkdirs_for(path, e) < 0 || fchmod(t.fd, OBJECT_MODE) < 0) {
-        fs_temp_abort(&t);
-        return err_sys(e, "cannot store %s", path);
-    }
-    return fs_temp_commit(&t, path, c->opt.no_sync, e);
+    return keep_verified(c, &t, id, id.md5, hex, e);
 }
 
 /* ---- all of it ---- */

@@ -15,10 +15,10 @@ struct err;
 struct state;
 
 /*
- * The object cache, laid out as DVC 3's: DIR/files/md5/<2>/<30>[.dir]; DVC 2's objects (read only) in
- * DIR/<2>/<30>[.dir]. Objects are written to a temp name, synced, given mode 444 and renamed: under its final name
- * an object is whole. An object of mode 444 is trusted; a writable one is hashed before it is believed, and deleted
- * when it is something else (dvc.md §3).
+ * The object cache, laid out as DVC 3's: DIR/files/md5/<2>/<30>[.dir]; DVC 2's objects (read only)
+ * in DIR/<2>/<30>[.dir]. Objects are written to a temp name, synced, given mode 444 and renamed:
+ * under its final name an object is whole. An object of mode 444 is trusted; a writable one is
+ * hashed before it is believed, and deleted when it is something else (dvc.md §3).
  *
  * Thread-safe: every function may run in several threads and processes on one cache.
  */
@@ -28,10 +28,11 @@ struct cas;
 #define CAS_MAX_LINKS 4
 
 struct cas_options {
-    enum fs_link links[CAS_MAX_LINKS]; /* cache.type, in the order to be tried; none: reflink, copy */
+    enum fs_link
+        links[CAS_MAX_LINKS]; /* cache.type, in the order to be tried; none: reflink, copy */
     size_t link_count;
-    bool shared;                       /* cache.shared = group: folders 2775 */
-    bool no_sync;                      /* core.fsync: false */
+    bool shared;  /* cache.shared = group: folders 2775 */
+    bool no_sync; /* core.fsync: false */
 };
 
 /* One object: what the lock says of a file or folder. */
@@ -40,7 +41,8 @@ struct cas_id {
     bool legacy;
 };
 
-/* `dir` is created when first written to. `state` is kept (until cas_close), may be NULL. Returns new. */
+/* `dir` is created when first written to. `state` is kept (until cas_close), may be NULL. Returns
+ * new. */
 struct cas *cas_open(const char *dir, const struct cas_options *opt, struct state *state);
 void cas_close(struct cas *c);
 const char *cas_dir(const struct cas *c);
@@ -50,27 +52,31 @@ enum fs_link cas_first_link(const struct cas *c);
 char *cas_object_path(const struct cas *c, struct arena *a, struct cas_id id);
 bool cas_md5_valid(const char *md5); /* 32 lower-case hex digits, ".dir" allowed */
 
-/* Present and right? Trusts mode 444 unless `deep`; a wrong one is removed (deep: moved to DIR/corrupt) and
- * counts as absent. */
+/* Present and right? Trusts mode 444 unless `deep`; a wrong one is removed (deep: moved to
+ * DIR/corrupt) and counts as absent. */
 bool cas_has(struct cas *c, struct cas_id id, bool deep);
-/* The object and, for a folder, the list and every member. *missing (may be NULL) gets the first absent one. */
+/* The object and, for a folder, the list and every member. *missing (may be NULL) gets the first
+ * absent one. */
 bool cas_has_all(struct cas *c, struct arena *a, struct cas_id id, const char **missing);
 
-/* A folder object as a list. ERR_MISSING when absent, ERR_FORMAT when it is no list (it is then as absent). */
+/* A folder object as a list. ERR_MISSING when absent, ERR_FORMAT when it is no list (it is then as
+ * absent). */
 int cas_read_dir(struct cas *c, struct arena *a, struct cas_id id, struct dirobj *d, struct err *e);
 
 /*
- * A file of the workspace into the cache: one read, hashed while copied (or cloned). md5, when not "", is what the caller believes
- * the content to be: an object of that name makes the copy unnecessary, and other content is an error (ERR_BUSY: the
- * file changed meanwhile). On return md5 is the content's. *st (may be NULL): of the file that was read.
+ * A file of the workspace into the cache: one read, hashed while copied (or cloned). md5, when not
+ * "", is what the caller believes the content to be: an object of that name makes the copy
+ * unnecessary, and other content is an error (ERR_BUSY: the file changed meanwhile). On return md5
+ * is the content's. *st (may be NULL): of the file that was read.
  */
 int cas_put_file(struct cas *c, const char *abs_path, char md5[33], struct stat *st, struct err *e);
-/* Many files, copied in parallel, synced in one go, then renamed. md5s as above, each set on return. */
+/* Many files, copied in parallel, synced in one go, then renamed. md5s as above, each set on
+ * return. */
 struct cas_put {
     const char *path; /* absolute */
     char md5[33];
-    struct stat st;   /* filled */
-    bool was_there;   /* filled: the object existed */
+    struct stat st; /* filled */
+    bool was_there; /* filled: the object existed */
 };
 int cas_put_files(struct cas *c, struct par *p, struct cas_put *puts, size_t count, struct err *e);
 /* A folder list: members must be in the cache already (objects first, then the list). */
@@ -78,25 +84,33 @@ int cas_put_dir(struct cas *c, struct dirobj *d, struct err *e);
 /* Any text under the name it has: md5 is computed; `md5` gets it. */
 int cas_put_bytes(struct cas *c, const void *data, size_t n, const char *suffix, char md5[37],
                   struct err *e);
-/* Copies an object file from elsewhere (a remote) and verifies it on arrival. ERR_REMOTE when the content is other. */
+/* Lets `get` write a temp file, verifies it, and keeps it as the object. ERR_REMOTE when the
+ * content is other. */
+typedef int cas_get_fn(void *ctx, const char *tmp_path, struct err *e);
+int cas_receive(struct cas *c, struct cas_id id, cas_get_fn *get, void *ctx, struct err *e);
+/* Copies an object file from elsewhere (a remote) and verifies it on arrival. ERR_REMOTE when the
+ * content is other. */
 int cas_import(struct cas *c, const char *src_path, struct cas_id id, struct err *e);
 
 /*
- * An object out to `dst` (absolute; its parent is made; a file or empty folder there is replaced by rename), by the first link type
- * that works. Copies get mode 666 by umask (777 with `isexec`), links are the object itself. Zero bytes are never hard-linked.
- * ERR_MISSING when the object is absent or wrong.
+ * An object out to `dst` (absolute; its parent is made; a file or empty folder there is replaced by
+ * rename), by the first link type that works. Copies get mode 666 by umask (777 with `isexec`),
+ * links are the object itself. Zero bytes are never hard-linked. ERR_MISSING when the object is
+ * absent or wrong.
  */
 struct cas_out_options {
     bool isexec;
     bool copy_only; /* uncached metrics: always a plain copy */
 };
-int cas_link_out(struct cas *c, struct cas_id id, const char *dst, const struct cas_out_options *opt,
-                 struct err *e);
+int cas_link_out(struct cas *c, struct cas_id id, const char *dst,
+                 const struct cas_out_options *opt, struct err *e);
 /* Is `path` (st from lstat) already what cache.type asks for, for this object? */
 bool cas_is_linked(struct cas *c, struct cas_id id, const char *path);
-/* After cas_put_file: makes the workspace file a link to the object, when cache.type asks for links. */
+/* After cas_put_file: makes the workspace file a link to the object, when cache.type asks for
+ * links. */
 int cas_relink(struct cas *c, struct cas_id id, const char *path, bool isexec, struct err *e);
-/* A file, or every file below a folder: links become writable copies, copies get mode 644 by umask. */
+/* A file, or every file below a folder: links become writable copies, copies get mode 644 by umask.
+ */
 int cas_unprotect(struct cas *c, const char *path, struct err *e);
 
 /* Every object (without legacy and run cache): return non-zero from fn to stop. */

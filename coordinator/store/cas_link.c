@@ -35,9 +35,8 @@ static int link_temp(struct cas *c, const char *src, const char *tmp, off_t size
                      struct err *e)
 {
     for (size_t i = 0; i < c->opt.link_count; i++) {
-        enum fs_link how = copy_only || (c->opt.links[i] == FS_HARDLINK && size == 0)
-                               ? FS_COPY
-                               : c->opt.links[i];
+        enum fs_link how =
+            copy_only || (c->opt.links[i] == FS_HARDLINK && size == 0) ? FS_COPY : c->opt.links[i];
         if (how == FS_REFLINK && atomic_load_explicit(&c->no_clone, memory_order_relaxed) &&
             i + 1 < c->opt.link_count) {
             continue;
@@ -69,8 +68,8 @@ static int replace(const char *tmp, const char *dst, struct err *e)
     return rc;
 }
 
-int cas_link_out(struct cas *c, struct cas_id id, const char *dst, const struct cas_out_options *opt,
-                 struct err *e)
+int cas_link_out(struct cas *c, struct cas_id id, const char *dst,
+                 const struct cas_out_options *opt, struct err *e)
 {
     static const struct cas_out_options none = {0};
     opt = opt ? opt : &none;

@@ -1,9 +1,10 @@
 /*
- * checkout: the workspace made to agree with dvc.lock and .dvc files. In three steps, so that nothing is touched before everything is known:
- *   plan    what each out holds and should hold, file by file (contents from the memo or hashed in parallel)
- *   check   files that would go and whose content the cache lacks: refused without force
- *   apply   removals, then links in parallel
- * An out whose objects are not all there is left as it is and reported (DVC removes it; a person's file is worth more).
+ * checkout: the workspace made to agree with dvc.lock and .dvc files. In three steps, so that
+ * nothing is touched before everything is known: plan    what each out holds and should hold, file
+ * by file (contents from the memo or hashed in parallel) check   files that would go and whose
+ * content the cache lacks: refused without force apply   removals, then links in parallel An out
+ * whose objects are not all there is left as it is and reported (DVC removes it; a person's file is
+ * worth more).
  */
 #include "checkout.h"
 
@@ -27,20 +28,20 @@
 /* One file to be removed and/or created. */
 struct action {
     const char *abs;
-    const char *was;  /* md5 of what is there; NULL: nothing */
-    const char *now;  /* md5 of what comes; NULL: nothing */
+    const char *was; /* md5 of what is there; NULL: nothing */
+    const char *now; /* md5 of what comes; NULL: nothing */
     bool legacy_was, legacy_now, isexec;
     bool chmod_only;
-    bool is_relink;   /* content stays */
-    bool absent;      /* applied, and the object was gone */
+    bool is_relink; /* content stays */
+    bool absent;    /* applied, and the object was gone */
 };
 
 struct out_plan {
     const char *path, *abs, *shown;
-    const char *filter;     /* below path; NULL: all of it */
+    const char *filter; /* below path; NULL: all of it */
     struct hash want;
     struct dirobj want_tree;
-    size_t first, count;    /* its actions */
+    size_t first, count; /* its actions */
     bool failed, existed, make_dir, is_dir;
     const char *error;
 };
@@ -78,8 +79,7 @@ static int add_out(struct plan *p, const struct stage *st, size_t i, const char 
             return -1;
         }
         const struct lock_entry *en = lock_find(l, st->name);
-        const struct lock_item *item =
-            en ? lock_item_find(en->outs, en->out_count, o->def) : NULL;
+        const struct lock_item *item = en ? lock_item_find(en->outs, en->out_count, o->def) : NULL;
         want = item ? item->hash : (struct hash){.size = -1, .nfiles = -1};
     }
     ARRAY_RESERVE(p->outs, p->count, p->capacity, 1);
@@ -90,8 +90,8 @@ static int add_out(struct plan *p, const struct stage *st, size_t i, const char 
                                           .shown = repo_show(p->s->repo, p->a, o->path),
                                           .filter = inside ? filter + strlen(o->path) + 1 : NULL,
                                           .want = want};
-    p->contents[p->count++] = (struct content){
-        .path = o->path, .legacy = want.md5 && want.legacy, .honour_ignore = true};
+    p->contents[p->count++] =
+        (struct content){.path = o->path, .legacy = want.md5 && want.legacy, .honour_ignore = true};
     return 0;
 }
 
@@ -424,7 +424,7 @@ void checkout_summary_fetched(struct strbuf *out, size_t fetched, const struct c
     static const struct checkout_result none = {0};
     r = r ? r : &none;
     size_t parts = 0;
-    size_t total = (size_t)!!fetched + !!r->modified + !!r->added + !!r->deleted;
+    size_t total = (size_t) !!fetched + !!r->modified + !!r->added + !!r->deleted;
     add_count(out, fetched, "fetched", &parts, total);
     add_count(out, r->modified, "modified", &parts, total);
     add_count(out, r->added, "added", &parts, total);
@@ -475,8 +475,8 @@ int checkout_hash(struct store *s, struct arena *a, const char *path, const stru
         fs_mkdirs(abs, e) < 0) {
         return -1;
     }
-    struct hash_job j = {s, &tree, abs, hash->legacy, copy_only,
-                         xcalloc(MAX_THREADS, sizeof(struct err))};
+    struct hash_job j = {
+        s, &tree, abs, hash->legacy, copy_only, xcalloc(MAX_THREADS, sizeof(struct err))};
     store_par_for(s, tree.count, link_member, &j);
     int rc = 0;
     for (size_t i = 0; i < MAX_THREADS && rc == 0; i++) {

@@ -1,6 +1,7 @@
 /*
- * commit: what happens after a stage ran, see commit.h. The order matters for kills: objects, then their folders, then the
- * run cache, then (by the caller) the journal and dvc.lock; so nothing recorded ever lacks its objects.
+ * commit: what happens after a stage ran, see commit.h. The order matters for kills: objects, then
+ * their folders, then the run cache, then (by the caller) the journal and dvc.lock; so nothing
+ * recorded ever lacks its objects.
  */
 #include "commit_private.h"
 
@@ -157,8 +158,8 @@ int commit_deps(struct commit *c, unsigned flags, struct err *e)
         const struct lock_item *was = old_dep(c, st->deps[i].def);
         if (!st->deps[i].is_url) {
             defs[count] = st->deps[i].def;
-            now[count++] = (struct content){
-                .path = st->deps[i].path, .legacy = was && was->hash.md5 && was->hash.legacy};
+            now[count++] = (struct content){.path = st->deps[i].path,
+                                            .legacy = was && was->hash.md5 && was->hash.legacy};
         }
     }
     if (content_read(c->store, c->arena, now, count, e) < 0 ||
@@ -281,12 +282,12 @@ static void look_at_outs(struct commit *c, unsigned flags, const char **defs)
         const struct lock_item *was = old_out(c, st->outs[i].def);
         bool legacy = was && was->hash.md5 && was->hash.legacy;
         defs[i] = st->outs[i].def;
-        c->outs[i] = (struct content){
-            .path = st->outs[i].path,
-            .legacy = legacy,
-            .honour_ignore = true,
-            /* what will be copied is hashed on the way */
-            .no_hash = st->outs[i].cache && !legacy && !(flags & COMMIT_NO_CACHE)};
+        c->outs[i] =
+            (struct content){.path = st->outs[i].path,
+                             .legacy = legacy,
+                             .honour_ignore = true,
+                             /* what will be copied is hashed on the way */
+                             .no_hash = st->outs[i].cache && !legacy && !(flags & COMMIT_NO_CACHE)};
     }
 }
 
@@ -508,15 +509,15 @@ static bool workspace_differs(const struct stale_report *r)
 
 static int refuse_changed(const struct stage *st, struct err *e)
 {
-    return err_set(e, ERR_BUSY,
-                   "unable to commit changed stage: '%s'. Use `-f|--force` to force.", st->addr);
+    return err_set(e, ERR_BUSY, "unable to commit changed stage: '%s'. Use `-f|--force` to force.",
+                   st->addr);
 }
 
 static int commit_pipeline_stage(struct store *s, struct arena *a, const struct stage *st,
                                  const struct commit_options *opt, bool save, struct err *e)
 {
-    unsigned flags = (opt->allow_missing ? COMMIT_ALLOW_MISSING : 0) |
-                     (opt->no_relink ? COMMIT_NO_RELINK : 0);
+    unsigned flags =
+        (opt->allow_missing ? COMMIT_ALLOW_MISSING : 0) | (opt->no_relink ? COMMIT_NO_RELINK : 0);
     struct lock *l = store_lock(s, st->file, e);
     if (!l) {
         return -1;
@@ -558,8 +559,8 @@ int commit_stage(struct store *s, struct arena *a, const struct stage *st,
     if (st->name) {
         return commit_pipeline_stage(s, a, st, opt, save, e);
     }
-    unsigned flags = (opt->allow_missing ? COMMIT_ALLOW_MISSING : 0) |
-                     (opt->no_relink ? COMMIT_NO_RELINK : 0);
+    unsigned flags =
+        (opt->allow_missing ? COMMIT_ALLOW_MISSING : 0) | (opt->no_relink ? COMMIT_NO_RELINK : 0);
     return commit_source(s, a, st, flags, opt->filter, NULL, e);
 }
 

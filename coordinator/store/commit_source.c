@@ -1,4 +1,5 @@
-/* commit_source: the data behind .dvc files into the cache, and the files' fields brought up to date. */
+/* commit_source: the data behind .dvc files into the cache, and the files' fields brought up to
+ * date. */
 #include "commit_private.h"
 
 #include "cas.h"

@@ -35,7 +35,8 @@ struct dirobj_item *dirobj_add(struct arena *a, struct dirobj *d, const char *re
 /* Byte order of UTF-8 is code point order. */
 static int by_relpath(const void *a, const void *b)
 {
-    return strcmp(((const struct dirobj_item *)a)->relpath, ((const struct dirobj_item *)b)->relpath);
+    return strcmp(((const struct dirobj_item *)a)->relpath,
+                  ((const struct dirobj_item *)b)->relpath);
 }
 
 void dirobj_sort(struct dirobj *d)
@@ -82,8 +83,8 @@ void dirobj_digest(struct dirobj *d)
 /* ---- reading ---- */
 
 /*
- * A reader of its own: lists have up to millions of members, and only two strings of each matter. Grammar: JSON, values of
- * other keys are skipped with a depth limit.
+ * A reader of its own: lists have up to millions of members, and only two strings of each matter.
+ * Grammar: JSON, values of other keys are skipped with a depth limit.
  */
 struct reader {
     const char *p, *end, *start;
@@ -260,8 +261,7 @@ static bool md5_ok(const struct strbuf *b)
 /* Every member must name a place inside of the folder. */
 static bool relpath_ok(const struct strbuf *b)
 {
-    if (!b->n || b->p[0] == '/' || strlen(b->p) != b->n ||
-        str_utf8_valid(strbuf_str(b)) != b->n) {
+    if (!b->n || b->p[0] == '/' || strlen(b->p) != b->n || str_utf8_valid(strbuf_str(b)) != b->n) {
         return false;
     }
     struct str rest = strbuf_str(b), part;
@@ -339,8 +339,8 @@ static const char *read_members(struct reader *r, struct arena *a, struct dirobj
     return r->p == r->end ? NULL : "text after the list";
 }
 
-/* "a" and "a/b" cannot both be files; nor can one path be there twice. Sorted order alone does not put them
- * side by side ("a", "a-b", "a/b"), so each prefix is looked for. */
+/* "a" and "a/b" cannot both be files; nor can one path be there twice. Sorted order alone does not
+ * put them side by side ("a", "a-b", "a/b"), so each prefix is looked for. */
 static const char *check_unique(const struct dirobj *d)
 {
     for (size_t i = 0; i < d->count; i++) {
@@ -360,7 +360,8 @@ static const char *check_unique(const struct dirobj *d)
     return NULL;
 }
 
-int dirobj_parse(struct arena *a, struct dirobj *d, struct str text, const char *name, struct err *e)
+int dirobj_parse(struct arena *a, struct dirobj *d, struct str text, const char *name,
+                 struct err *e)
 {
     dirobj_init(d);
     if (text.n > JSON_MAX_BYTES) {

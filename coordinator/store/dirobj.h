@@ -24,7 +24,8 @@ struct err;
  * | dropped | exec bits, empty folders, links to folders                                      |
  *
  * Reading accepts any JSON layout and further keys (ignored), and refuses relpaths that would leave
- * the folder: absolute, "..", ".", empty parts, NUL. Limit 1 GiB; memory grows with the members only.
+ * the folder: absolute, "..", ".", empty parts, NUL. Limit 1 GiB; memory grows with the members
+ * only.
  */
 
 struct dirobj_item {
@@ -39,8 +40,8 @@ struct dirobj_item {
 struct dirobj {
     struct dirobj_item *items; /* sorted */
     size_t count, capacity;
-    int64_t size;              /* sum of the members, -1 unknown */
-    char md5[37];              /* with ".dir"; "" until dirobj_digest */
+    int64_t size; /* sum of the members, -1 unknown */
+    char md5[37]; /* with ".dir"; "" until dirobj_digest */
 };
 
 void dirobj_init(struct dirobj *d);
@@ -51,9 +52,10 @@ void dirobj_sort(struct dirobj *d);
 void dirobj_write(const struct dirobj *d, struct strbuf *out);
 /* Sorts, and sets md5 and size. */
 void dirobj_digest(struct dirobj *d);
-/* Parses; md5 is computed from the canonical form. ERR_FORMAT "NAME: …", ERR_LIMIT. The item array is in
- * `a` as well. */
-int dirobj_parse(struct arena *a, struct dirobj *d, struct str text, const char *name, struct err *e);
+/* Parses; md5 is computed from the canonical form. ERR_FORMAT "NAME: …", ERR_LIMIT. The item array
+ * is in `a` as well. */
+int dirobj_parse(struct arena *a, struct dirobj *d, struct str text, const char *name,
+                 struct err *e);
 /* NULL when absent. */
 const struct dirobj_item *dirobj_find(const struct dirobj *d, const char *relpath);
 

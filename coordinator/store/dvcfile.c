@@ -1,6 +1,7 @@
 /*
- * dvcfile: writing and editing .dvc files. Editing works on lines: a file in block style (all that DVC writes and nearly all that
- * people write) keeps every byte but the fields that changed; anything else is parsed and written anew.
+ * dvcfile: writing and editing .dvc files. Editing works on lines: a file in block style (all that
+ * DVC writes and nearly all that people write) keeps every byte but the fields that changed;
+ * anything else is parsed and written anew.
  */
 #include "dvcfile.h"
 
@@ -150,7 +151,8 @@ static bool find_item(const struct lines *l, const char *key, size_t index, stru
            !strchr("{[&*!|>", l->items[s->from].p[s->column]);
 }
 
-/* The end of the scalar that starts at `from` in a line: before a comment, blanks and the newline. */
+/* The end of the scalar that starts at `from` in a line: before a comment, blanks and the newline.
+ */
 static size_t scalar_end(struct str line, size_t from)
 {
     size_t end = from;

@@ -17,14 +17,14 @@ struct value;
  *     isexec: true         single files with u+x only
  *     hash: md5
  *     path: data
- * An existing one is edited as text: only md5, size, nfiles, isexec and hash of the item change; comments, order, quotes, desc,
- * meta and unknown keys stay as the person left them.
+ * An existing one is edited as text: only md5, size, nfiles, isexec and hash of the item change;
+ * comments, order, quotes, desc, meta and unknown keys stay as the person left them.
  */
 
 /* A file of `dvc add`: one out. */
 void dvcfile_new(struct strbuf *out, const char *path, const struct hash *hash);
-/* Replaces the hash fields of item `index` of list `key` ("outs" or "deps") in `text`. ERR_FORMAT when the text has no
- * such item. A file in flow style is written anew in block style. */
+/* Replaces the hash fields of item `index` of list `key` ("outs" or "deps") in `text`. ERR_FORMAT
+ * when the text has no such item. A file in flow style is written anew in block style. */
 int dvcfile_edit(struct str text, const char *key, size_t index, const struct hash *hash,
                  struct strbuf *out, struct err *e);
 int dvcfile_set_md5(struct str text, const char *stage_md5, struct strbuf *out, struct err *e);

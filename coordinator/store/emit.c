@@ -1,12 +1,12 @@
 /*
  * emit: YAML as DVC writes it.
  *
- * This follows the rules of ruamel.yaml's round-trip emitter (the libyaml/PyYAML emitter, with its own
- * folding of plain and double-quoted text) because dvc.lock must be equal byte for byte. The state is
- * the emitter's: the column, whether the last thing written was white space, whether only
+ * This follows the rules of ruamel.yaml's round-trip emitter (the libyaml/PyYAML emitter, with its
+ * own folding of plain and double-quoted text) because dvc.lock must be equal byte for byte. The
+ * state is the emitter's: the column, whether the last thing written was white space, whether only
  * indentation stands on the line, and the current indent. Differences to libyaml that matter:
- *   - a plain scalar breaks *before* a word that would pass column 80, leaving the blank at the line's end,
- *     and instead of a blank when the column is already at 80 or more;
+ *   - a plain scalar breaks *before* a word that would pass column 80, leaving the blank at the
+ * line's end, and instead of a blank when the column is already at 80 or more;
  *   - text with a single quote that cannot be plain is double quoted;
  *   - double-quoted text breaks without a backslash where a reader would restore the blank.
  */
@@ -151,8 +151,8 @@ static void indicator(struct emitter *em, const char *text, bool need_whitespace
 /* Text as code points with byte offsets, so that columns and look-ahead are plain indexing. */
 struct chars {
     const char *bytes;
-    uint32_t *c;   /* count + 1 entries, the last is 0 */
-    size_t *at;    /* count + 1 byte offsets */
+    uint32_t *c; /* count + 1 entries, the last is 0 */
+    size_t *at;  /* count + 1 byte offsets */
     size_t count;
 };
 
@@ -205,7 +205,8 @@ static size_t skip_class(struct str s, size_t i, const char *set)
     return i;
 }
 
-/* [eE][-+]?[0-9]+ at i; `sign` makes the sign required. Returns the end, or i when there is none. */
+/* [eE][-+]?[0-9]+ at i; `sign` makes the sign required. Returns the end, or i when there is none.
+ */
 static size_t skip_exponent(struct str s, size_t i, bool sign)
 {
     size_t j = i;
@@ -304,8 +305,8 @@ static bool expect_char(struct str s, size_t *i, char c)
 /* 2001-12-14, 2001-12-14t21:59:43.10-05:00, 2001-1-1 2:00:00 Z */
 static bool looks_like_timestamp(struct str s)
 {
-    if (s.n == 10 && skip_digits(s, 0, 4, 4) == 4 && s.p[4] == '-' && skip_digits(s, 5, 2, 2) == 7 &&
-        s.p[7] == '-' && skip_digits(s, 8, 2, 2) == 10) {
+    if (s.n == 10 && skip_digits(s, 0, 4, 4) == 4 && s.p[4] == '-' &&
+        skip_digits(s, 5, 2, 2) == 7 && s.p[7] == '-' && skip_digits(s, 8, 2, 2) == 10) {
         return true;
     }
     size_t i = skip_digits(s, 0, 4, 4);
@@ -360,7 +361,8 @@ static bool looks_like_timestamp(struct str s)
     return expect_char(s, &i, ':') && skip_digits(s, i, 2, 2) == s.n;
 }
 
-/* Would a YAML 1.2 reader (ruamel's resolver) take this plain text for something else than a string? */
+/* Would a YAML 1.2 reader (ruamel's resolver) take this plain text for something else than a
+ * string? */
 static bool resolves_to_other(struct str s)
 {
     static const char *const words[] = {"true", "True", "TRUE", "false", "False", "FALSE", "null",
@@ -525,9 +527,9 @@ static void put_escape(struct emitter *em, uint32_t c)
     static const struct {
         uint32_t c;
         char letter;
-    } named[] = {{0, '0'},      {7, 'a'},      {8, 'b'},         {9, 't'},    {0xA, 'n'},
-                 {0xB, 'v'},    {0xC, 'f'},    {0xD, 'r'},       {0x1B, 'e'}, {'"', '"'},
-                 {'\\', '\\'},  {0x85, 'N'},   {0xA0, '_'},      {0x2028, 'L'}, {0x2029, 'P'}};
+    } named[] = {{0, '0'},     {7, 'a'},    {8, 'b'},    {9, 't'},      {0xA, 'n'},
+                 {0xB, 'v'},   {0xC, 'f'},  {0xD, 'r'},  {0x1B, 'e'},   {'"', '"'},
+                 {'\\', '\\'}, {0x85, 'N'}, {0xA0, '_'}, {0x2028, 'L'}, {0x2029, 'P'}};
     char text[16];
     int n = 0;
     for (size_t i = 0; i < ARRAY_SIZE(named) && !n; i++) {
@@ -536,8 +538,9 @@ static void put_escape(struct emitter *em, uint32_t c)
         }
     }
     if (!n) {
-        const char *fmt = c <= 0xFF ? "\\x%02" PRIX32 : c <= 0xFFFF ? "\\u%04" PRIX32
-                                                                    : "\\U%08" PRIX32;
+        const char *fmt = c <= 0xFF     ? "\\x%02" PRIX32
+                          : c <= 0xFFFF ? "\\u%04" PRIX32
+                                        : "\\U%08" PRIX32;
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
         n = snprintf(text, sizeof(text), fmt, c);
@@ -546,7 +549,8 @@ static void put_escape(struct emitter *em, uint32_t c)
     put(em, text, (size_t)n, (size_t)n);
 }
 
-/* May the line end at `end` without a backslash, so that a reader's folding gives the blank back? */
+/* May the line end at `end` without a backslash, so that a reader's folding gives the blank back?
+ */
 static bool breaks_cleanly(const struct chars *cs, size_t start, size_t end)
 {
     size_t space = end;
@@ -715,7 +719,8 @@ static bool is_simple_key(const struct value *key)
     }
     for (size_t i = 0; i < key->s.n; i++) {
         unsigned char c = (unsigned char)key->s.p[i];
-        if (c == '\n' || (c == 0xC2 && i + 1 < key->s.n && (unsigned char)key->s.p[i + 1] == 0x85) ||
+        if (c == '\n' ||
+            (c == 0xC2 && i + 1 < key->s.n && (unsigned char)key->s.p[i + 1] == 0x85) ||
             (c == 0xE2 && i + 2 < key->s.n && (unsigned char)key->s.p[i + 1] == 0x80 &&
              ((unsigned char)key->s.p[i + 2] & 0xFE) == 0xA8)) {
             return false;

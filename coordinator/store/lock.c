@@ -1,6 +1,7 @@
 /*
  * lock: dvc.lock in memory and its writing. Reading is in lock_parse.c. Entries keep their text, so
- * that writing after one stage changed is a concatenation: linear work however many stages there are.
+ * that writing after one stage changed is a concatenation: linear work however many stages there
+ * are.
  */
 #include "lock_private.h"
 
@@ -67,8 +68,7 @@ static void index_grow(struct lock *l)
 static size_t index_find(const struct lock *l, struct str name)
 {
     size_t at = hash_name(name) & (l->index_size - 1);
-    while (l->index[at] != UINT32_MAX &&
-           !str_is(name, l->slots[l->index[at]].entry->name)) {
+    while (l->index[at] != UINT32_MAX && !str_is(name, l->slots[l->index[at]].entry->name)) {
         at = (at + 1) & (l->index_size - 1);
     }
     return at;
@@ -252,8 +252,8 @@ static bool items_eq(const struct lock_item *a, size_t na, const struct lock_ite
 
 bool lock_entry_eq(const struct lock_entry *a, const struct lock_entry *b)
 {
-    bool params = (!a->params && !b->params) ||
-                  (a->params && b->params && value_eq(a->params, b->params));
+    bool params =
+        (!a->params && !b->params) || (a->params && b->params && value_eq(a->params, b->params));
     return params && value_eq(a->cmd, b->cmd) &&
            items_eq(a->deps, a->dep_count, b->deps, b->dep_count) &&
            items_eq(a->outs, a->out_count, b->outs, b->out_count);
@@ -264,7 +264,8 @@ static int by_path(const void *a, const void *b)
     return strcmp(((const struct lock_item *)a)->path, ((const struct lock_item *)b)->path);
 }
 
-/* Copies keep the sharing of nodes inside of the params (they become anchors): a memo of what was copied. */
+/* Copies keep the sharing of nodes inside of the params (they become anchors): a memo of what was
+ * copied. */
 struct copier {
     struct arena *a;
     const struct value **from;
@@ -392,7 +393,8 @@ static struct value *items_value(struct arena *a, const struct lock_item *items,
             value_append(a, map, value_cstr(a, "isexec"), value_bool(a, true));
         }
         for (size_t k = 0; items[i].extra && k < items[i].extra->map.count; k++) {
-            value_append(a, map, items[i].extra->map.pairs[k].key, items[i].extra->map.pairs[k].val);
+            value_append(a, map, items[i].extra->map.pairs[k].key,
+                         items[i].extra->map.pairs[k].val);
         }
         value_push(a, list, map);
     }
@@ -496,8 +498,7 @@ static void render_stages(const struct lock *l, struct strbuf *out)
             continue;
         }
         if (slot->has_anchor) {
-            emit_yaml(out, slot->doc,
-                      &(struct emit_options){.indent = 2, .next_anchor = &anchor});
+            emit_yaml(out, slot->doc, &(struct emit_options){.indent = 2, .next_anchor = &anchor});
         } else {
             strbuf_addstr(out, slot->text);
         }

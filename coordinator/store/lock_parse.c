@@ -1,12 +1,13 @@
 /*
  * lock_parse: reading dvc.lock.
  *
- * Ten thousand stages are some four megabytes; a YAML reader needs a good part of a second for that, so
- * the form that DVC and we write is read directly: lines at fixed indents. The direct parser
- * believes nothing that it does not know for certain: a scalar counts when the emitter would write exactly
- * the text that stands there. Whatever else a stage's entry holds (nested parameters, double quotes,
- * comments), this one entry goes through the YAML reader; a file that is not cut into entries like DVC's goes
- * through it as a whole. tests/unit/store/lock_test.c holds both ways against each other.
+ * Ten thousand stages are some four megabytes; a YAML reader needs a good part of a second for
+ * that, so the form that DVC and we write is read directly: lines at fixed indents. The direct
+ * parser believes nothing that it does not know for certain: a scalar counts when the emitter would
+ * write exactly the text that stands there. Whatever else a stage's entry holds (nested parameters,
+ * double quotes, comments), this one entry goes through the YAML reader; a file that is not cut
+ * into entries like DVC's goes through it as a whole. tests/unit/store/lock_test.c holds both ways
+ * against each other.
  */
 #include "lock_private.h"
 
@@ -56,12 +57,18 @@ struct item_field {
 };
 
 static const struct item_field item_fields[] = {
-    {"path", VALUE_STR, "expected str"},     {"hash", VALUE_STR, "expected str"},
-    {"md5", VALUE_NULL, NULL},               {"size", VALUE_INT, "expected int"},
-    {"nfiles", VALUE_INT, "expected int"},   {"isexec", VALUE_BOOL, "expected bool"},
-    {"etag", VALUE_NULL, NULL},              {"checksum", VALUE_NULL, NULL},
-    {"version_id", VALUE_STR, "expected str"}, {"cloud", VALUE_MAP, "expected a dictionary"},
-    {"files", VALUE_LIST, "expected a list"},  {"dataset", VALUE_NULL, NULL},
+    {"path", VALUE_STR, "expected str"},
+    {"hash", VALUE_STR, "expected str"},
+    {"md5", VALUE_NULL, NULL},
+    {"size", VALUE_INT, "expected int"},
+    {"nfiles", VALUE_INT, "expected int"},
+    {"isexec", VALUE_BOOL, "expected bool"},
+    {"etag", VALUE_NULL, NULL},
+    {"checksum", VALUE_NULL, NULL},
+    {"version_id", VALUE_STR, "expected str"},
+    {"cloud", VALUE_MAP, "expected a dictionary"},
+    {"files", VALUE_LIST, "expected a list"},
+    {"dataset", VALUE_NULL, NULL},
 };
 
 static const struct item_field *find_field(struct str name)
@@ -98,8 +105,8 @@ static void set_field(struct arena *a, struct lock_item *item, const struct valu
     }
 }
 
-static int read_item(struct arena *a, const struct value *v, const char *where, struct lock_item *item,
-                     struct err *e)
+static int read_item(struct arena *a, const struct value *v, const char *where,
+                     struct lock_item *item, struct err *e)
 {
     if (v->type != VALUE_MAP) {
         return schema_error(e, "expected a dictionary", where, v);
@@ -345,7 +352,8 @@ static size_t indent_of(struct str line)
     return i;
 }
 
-/* Words that are plain whatever surrounds them: no indicator, nothing that reads as another type. */
+/* Words that are plain whatever surrounds them: no indicator, nothing that reads as another type.
+ */
 static bool is_tame(struct str s)
 {
     if (!s.n || s.n > 60) {
@@ -388,8 +396,9 @@ static bool unquote(struct str s, struct strbuf *out)
 }
 
 /*
- * The text of a string that starts at `column` of the current line (`head`: what stands there) and may go on in lines
- * at exactly `indent`. Moves the cursor behind it. NULL when the emitter would not write it so.
+ * The text of a string that starts at `column` of the current line (`head`: what stands there) and
+ * may go on in lines at exactly `indent`. Moves the cursor behind it. NULL when the emitter would
+ * not write it so.
  */
 static struct value *read_string(struct cursor *c, struct str line, size_t column, size_t indent)
 {
@@ -497,7 +506,8 @@ static bool read_item_fields(struct cursor *c, struct lock_item *item)
 {
     item->hash = (struct hash){.size = -1, .nfiles = -1, .legacy = true};
     int step = 0;
-    for (struct str line = line_at(c); c->p < c->end && str_starts(line, "      "); line = line_at(c)) {
+    for (struct str line = line_at(c); c->p < c->end && str_starts(line, "      ");
+         line = line_at(c)) {
         int at;
         if (str_is(line, "      hash: md5")) {
             at = 1;
@@ -539,7 +549,8 @@ static bool read_item_list(struct cursor *c, struct lock_item **items, size_t *c
     }
     *items = ARENA_ARRAY(c->a, n, struct lock_item);
     *count = 0;
-    for (struct str line = line_at(c); c->p < c->end && str_starts(line, "    - "); line = line_at(c)) {
+    for (struct str line = line_at(c); c->p < c->end && str_starts(line, "    - ");
+         line = line_at(c)) {
         if (!str_starts(line, "    - path: ") || *count == n) {
             return false;
         }
@@ -604,7 +615,8 @@ static bool read_param_file(struct cursor *c, struct value *map)
         if (at + 1 == line.n) {
             v = read_plain_list(c);
         } else {
-            v = line.p[at + 1] == ' ' ? read_plain(c, str_sub(line, at + 2, line.n - at - 2)) : NULL;
+            v = line.p[at + 1] == ' ' ? read_plain(c, str_sub(line, at + 2, line.n - at - 2))
+                                      : NULL;
         }
         if (!v || (c->p < c->end && indent_of(line_at(c)) > 8)) {
             return false;
@@ -702,9 +714,8 @@ static bool is_entry_start(struct str line)
 bool lock_parse_direct(struct lock *l, struct str text)
 {
     static const char head[] = "schema: '2.0'\nstages:\n";
-    if (!str_starts(text, head) || text.p[text.n - 1] != '\n' ||
-        memchr(text.p, '\r', text.n) || memchr(text.p, '\t', text.n) ||
-        str_utf8_valid(text) != text.n) {
+    if (!str_starts(text, head) || text.p[text.n - 1] != '\n' || memchr(text.p, '\r', text.n) ||
+        memchr(text.p, '\t', text.n) || str_utf8_valid(text) != text.n) {
         return false;
     }
     struct cursor c = {text.p + sizeof(head) - 1, text.p + text.n, &l->arena, {0}};

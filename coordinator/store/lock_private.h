@@ -6,7 +6,8 @@
 /* Shared by lock.c (entries, writing) and lock_parse.c (reading). */
 
 struct lock_slot {
-    struct lock_entry *entry; /* never changed in place: readers may hold an old one until lock_free */
+    struct lock_entry
+        *entry;      /* never changed in place: readers may hold an old one until lock_free */
     struct str text; /* "  NAME:\n    cmd: …\n": as it is written */
     bool has_anchor; /* anchors are numbered through the file: rendered anew from `doc` each time */
     const struct value *doc; /* {NAME: {…}}; NULL: not needed */

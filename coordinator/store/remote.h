@@ -13,23 +13,24 @@ struct store;
 struct checkout_target;
 
 /*
- * Moving objects between the cache and a remote of the same layout (files/md5/<2>/<30>, runs/…). Objects go before
- * the .dir that names them, so that a present .dir implies its members; each arrives under a temp name and is verified before
- * it gets its own.
+ * Moving objects between the cache and a remote of the same layout (files/md5/<2>/<30>, runs/…).
+ * Objects go before the .dir that names them, so that a present .dir implies its members; each
+ * arrives under a temp name and is verified before it gets its own.
  */
 
-/* A kind of remote. All functions may be called from several threads. `path` is relative: "files/md5/ab/cdef…". */
+/* A kind of remote. All functions may be called from several threads. `path` is relative:
+ * "files/md5/ab/cdef…". */
 struct remote_ops {
     const char *scheme;
     /* 1 there, 0 absent, -1 error. */
     int (*has)(void *ctx, const char *path, struct err *e);
     /* Stores a local file; whole or not at all. */
     int (*put)(void *ctx, const char *path, const char *local, struct err *e);
-    /* Fetches to a local file name that does not exist yet. ERR_MISSING when absent. */
+    /* Fetches into a local file (created or overwritten). ERR_MISSING when absent. */
     int (*get)(void *ctx, const char *path, const char *local, struct err *e);
     /* Calls fn for every file below `prefix`. NULL when the kind cannot list (http). */
-    int (*list)(void *ctx, const char *prefix, int (*fn)(void *fn_ctx, const char *path), void *fn_ctx,
-                struct err *e);
+    int (*list)(void *ctx, const char *prefix, int (*fn)(void *fn_ctx, const char *path),
+                void *fn_ctx, struct err *e);
     void (*close)(void *ctx);
 };
 
@@ -41,10 +42,12 @@ struct remote {
 };
 
 /*
- * By name, or core.remote when NULL. ERR_CONFIG with DVC's texts: "config file error: no remote specified in …",
- * "remote 'nosuch' doesn't exist". A kind that is not built in: ERR_REMOTE naming it. Strings in `a`.
+ * By name, or core.remote when NULL. ERR_CONFIG with DVC's texts: "config file error: no remote
+ * specified in …", "remote 'nosuch' doesn't exist". A kind that is not built in: ERR_REMOTE naming
+ * it. Strings in `a`.
  */
-int remote_open(struct remote *r, struct store *s, struct arena *a, const char *name, struct err *e);
+int remote_open(struct remote *r, struct store *s, struct arena *a, const char *name,
+                struct err *e);
 void remote_close(struct remote *r);
 /* A remote that is a folder, without configuration. */
 void remote_open_dir(struct remote *r, struct arena *a, const char *dir);
@@ -52,23 +55,28 @@ void remote_open_dir(struct remote *r, struct arena *a, const char *dir);
 /* The objects that stages use: each once, folders with their members. */
 struct remote_object {
     struct cas_id id;
-    const char *shown;   /* "data/1.csv": for status -c */
-    const char *remote;  /* the out's own remote, or NULL */
-    size_t parent;       /* index of the .dir that names it; SIZE_MAX: none */
+    const char *shown;  /* "data/1.csv": for status -c */
+    const char *remote; /* the out's own remote, or NULL */
+    size_t parent;      /* index of the .dir that names it; SIZE_MAX: none */
 };
 struct remote_set {
     struct remote_object *objects; /* a .dir stands before its members */
     size_t count, capacity;
-    struct remote_index *index;    /* private to remote.c */
+    size_t fetched; /* .dir objects that came from the remote while collecting; counted by
+                       remote_fetch */
+    struct remote_index *index; /* private to remote.c */
 };
 struct remote_collect_options {
-    bool push;                /* leaves out outs with push: false */
-    const char *only_remote;  /* -r NAME: leaves out outs of other remotes */
+    bool push;                 /* leaves out outs with push: false */
+    const char *only_remote;   /* -r NAME: leaves out outs of other remotes */
     struct remote *fetch_dirs; /* a .dir that the cache lacks is fetched from here */
 };
+/* The index of `set` is heap memory: remote_set_release. */
 int remote_collect(struct store *s, struct arena *a, const struct checkout_target *targets,
                    size_t count, const struct remote_collect_options *opt, struct remote_set *set,
                    struct err *e);
+
+void remote_set_release(struct remote_set *set);
 
 struct remote_result {
     size_t moved;         /* objects, .dir included */

@@ -6,8 +6,9 @@
 struct store;
 
 /*
- * Which paths git tracks, asked once: one `git ls-files` a process, and only when an output is about to be added to
- * a .gitignore for the first time. A thousand new outputs cost one process, not a thousand.
+ * Which paths git tracks, asked once: one `git ls-files` a process, and only when an output is
+ * about to be added to a .gitignore for the first time. A thousand new outputs cost one process,
+ * not a thousand.
  */
 
 /* The path, or something below it, is in git's index. false without git. */

@@ -87,8 +87,7 @@ static size_t paths_add(struct paths *p, const char *path, bool legacy, bool hon
         }
     }
     ARRAY_RESERVE(p->items, p->count, p->capacity, 1);
-    p->items[p->count] =
-        (struct content){.path = path, .legacy = legacy, .honour_ignore = honour};
+    p->items[p->count] = (struct content){.path = path, .legacy = legacy, .honour_ignore = honour};
     p->index[at] = (uint32_t)p->count;
     return p->count++;
 }
@@ -119,11 +118,12 @@ static struct hash locked_out(const struct stale_report *r, size_t i)
     return item ? item->hash : unknown;
 }
 
-/* An output counts when no filter was given, or when it is, holds or lies in what the filter names. */
+/* An output counts when no filter was given, or when it is, holds or lies in what the filter names.
+ */
 static bool out_selected(const struct stale_options *opt, const struct out *o)
 {
-    return !opt->skip_outs && (!opt->filter || path_inside(o->path, opt->filter) ||
-                               path_inside(opt->filter, o->path));
+    return !opt->skip_outs &&
+           (!opt->filter || path_inside(o->path, opt->filter) || path_inside(opt->filter, o->path));
 }
 
 static bool looks_at_deps(const struct stale_report *r, const struct stale_options *opt)
@@ -219,8 +219,7 @@ static void compare_key(struct store *s, struct arena *a, struct stale_report *r
     } else {
         return;
     }
-    struct stale_change *c =
-        add_change(s, a, r, STALE_PARAM, word, r->stage->params[index].path);
+    struct stale_change *c = add_change(s, a, r, STALE_PARAM, word, r->stage->params[index].path);
     c->key = arena_strdup(a, key);
     c->was = was;
     c->now = now ? value_copy(a, now) : NULL;
@@ -277,8 +276,7 @@ static int compare_params(struct store *s, struct arena *a, struct stale_report 
         compare_whole_file(s, a, r, i, was, now);
     }
     for (size_t k = 0; k < p->key_count; k++) {
-        compare_key(s, a, r, i, p->keys[k], value_get(was, p->keys[k]),
-                    value_get(now, p->keys[k]));
+        compare_key(s, a, r, i, p->keys[k], value_get(was, p->keys[k]), value_get(now, p->keys[k]));
     }
     return 0;
 }
@@ -459,9 +457,7 @@ enum stale_reason stale_decide(struct store *s, const struct stale_report *r,
             const struct stale_change *c = &r->changes[i];
             bool is_out = c->where == STALE_OUT;
             if (is_out == (pass == 1) && (is_out || !r->frozen) && change_counts(s, r, c, d)) {
-                return !is_out           ? STALE_BY_DEP
-                       : r->stage->name ? STALE_BY_OUT
-                                        : STALE_BY_SOURCE;
+                return !is_out ? STALE_BY_DEP : r->stage->name ? STALE_BY_OUT : STALE_BY_SOURCE;
             }
         }
     }

@@ -22,7 +22,8 @@ struct value *stale_json(struct arena *a, const struct stale_report *reports, si
  */
 void explain_render(struct store *s, struct strbuf *out, const struct stale_report *r,
                     const struct stale_decision *d);
-/* The same for --json: {"stage", "stale", "reason", "changes": [{"kind","path","key","word","was","now"}]}. */
+/* The same for --json: {"stage", "stale", "reason", "changes":
+ * [{"kind","path","key","word","was","now"}]}. */
 struct value *explain_json(struct store *s, struct arena *a, const struct stale_report *r,
                            const struct stale_decision *d);
 

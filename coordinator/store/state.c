@@ -1,7 +1,8 @@
 /*
- * state: the memo of hashes. Everything is read into one open-addressing table at start (10,000 records: 640 KB, under
- * a millisecond); new records are appended by one write at flush. No lock is needed between processes:
- * whole records under O_APPEND do not mix on local file systems, and where they do (NFS) the CRC drops them.
+ * state: the memo of hashes. Everything is read into one open-addressing table at start (10,000
+ * records: 640 KB, under a millisecond); new records are appended by one write at flush. No lock is
+ * needed between processes: whole records under O_APPEND do not mix on local file systems, and
+ * where they do (NFS) the CRC drops them.
  */
 #include "state.h"
 
@@ -42,7 +43,7 @@ struct state {
     size_t size, count;
     struct record *fresh; /* not written yet */
     size_t fresh_count, fresh_capacity;
-    size_t in_file;       /* records in the file, old ones included */
+    size_t in_file; /* records in the file, old ones included */
 };
 
 static uint32_t record_crc(const struct record *r)

@@ -8,8 +8,9 @@
 struct err;
 
 /*
- * Memo of hashes: (device, inode, size, mtime_ns, ctime_ns) -> md5, so that what has not changed is not read
- * again. One append-only file, .dvc/tmp/nephron/state; deleting or damaging it costs time, never correctness.
+ * Memo of hashes: (device, inode, size, mtime_ns, ctime_ns) -> md5, so that what has not changed is
+ * not read again. One append-only file, .dvc/tmp/nephron/state; deleting or damaging it costs time,
+ * never correctness.
  *
  * File: 16 bytes "NEPHRON-STATE-1\n", then records of 64 bytes, native byte order:
  * | offset | type    | field                                                                   |
@@ -22,20 +23,22 @@ struct err;
  * | 40     | u8[16]  | md5                                                                     |
  * | 56     | u32     | 1: plain md5, 2: DVC 2's dos2unix md5                                   |
  * | 60     | u32     | CRC32C of bytes 0..59                                                   |
- * Several processes append whole records with one write (O_APPEND); a record with a bad CRC is skipped,
- * the newest record of a (device, inode, kind) wins. Rewritten (temp + rename) when more than half is old.
+ * Several processes append whole records with one write (O_APPEND); a record with a bad CRC is
+ * skipped, the newest record of a (device, inode, kind) wins. Rewritten (temp + rename) when more
+ * than half is old.
  *
  * A record is trusted only if all fields agree, and it is only made when the file's mtime and ctime
- * lie at least 2 s before the moment of hashing: a change within the clock's granularity cannot hide. Younger files
- * are remembered for the life of the process by caller's knowledge only (not at all).
- * Thread-safe.
+ * lie at least 2 s before the moment of hashing: a change within the clock's granularity cannot
+ * hide. Younger files are remembered for the life of the process by caller's knowledge only (not at
+ * all). Thread-safe.
  */
 
 enum state_kind { STATE_MD5 = 1, STATE_MD5_LEGACY = 2 };
 
 struct state;
 
-/* `path` NULL: a memo that knows nothing and forgets all. Never fails: a bad file is an empty memo. */
+/* `path` NULL: a memo that knows nothing and forgets all. Never fails: a bad file is an empty memo.
+ */
 struct state *state_open(const char *path);
 /* Appends what is new; errors are logged (the memo is a convenience). */
 void state_close(struct state *s);
@@ -43,7 +46,8 @@ void state_close(struct state *s);
 void state_flush(struct state *s);
 
 bool state_get(struct state *s, const struct stat *st, enum state_kind kind, char md5[33]);
-/* `hashed_at_ns`: CLOCK_REALTIME before the first byte was read. Ignored when the file is too young then. */
+/* `hashed_at_ns`: CLOCK_REALTIME before the first byte was read. Ignored when the file is too young
+ * then. */
 void state_put(struct state *s, const struct stat *st, enum state_kind kind, const char *md5,
                int64_t hashed_at_ns);
 int64_t state_now_ns(void);

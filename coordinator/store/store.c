@@ -39,7 +39,9 @@ static int link_types(const struct repo *r, struct cas_options *opt, struct err 
     static const struct {
         const char *name;
         enum fs_link how;
-    } names[] = {{"reflink", FS_REFLINK}, {"hardlink", FS_HARDLINK}, {"symlink", FS_SYMLINK},
+    } names[] = {{"reflink", FS_REFLINK},
+                 {"hardlink", FS_HARDLINK},
+                 {"symlink", FS_SYMLINK},
                  {"copy", FS_COPY}};
     struct arena a;
     size_t count = 0;
@@ -52,7 +54,8 @@ static int link_types(const struct repo *r, struct cas_options *opt, struct err 
             k++;
         }
         if (k == ARRAY_SIZE(names)) {
-            rc = err_set(e, ERR_CONFIG, "config file error: Unsupported cache type(s): %s", types[i]);
+            rc = err_set(e, ERR_CONFIG, "config file error: Unsupported cache type(s): %s",
+                         types[i]);
         } else if (opt->link_count < CAS_MAX_LINKS) {
             opt->links[opt->link_count++] = names[k].how;
         }
@@ -85,8 +88,8 @@ struct store *store_open(struct repo *r, const struct store_options *opt, struct
     pthread_mutex_init(&s->priv->par_lock, NULL);
     struct arena a;
     arena_init(&a);
-    s->state = state_open(s->priv->opt.no_state ? NULL
-                                                : path_join(&a, r->tmp_dir, "nephron/state"));
+    s->state =
+        state_open(s->priv->opt.no_state ? NULL : path_join(&a, r->tmp_dir, "nephron/state"));
     s->cas = cas_open(repo_cache_dir(r, &a), &co, s->state);
     arena_release(&a);
     return s;

@@ -16,16 +16,18 @@ struct state;
 
 /*
  * One handle for what a command needs to know and keep about data: the object cache, the memo of
- * hashes, the lock files read so far, the pool of hashing threads. Opened from a repository, passed to
- * stale, commit, checkout, add, remote and runcache.
+ * hashes, the lock files read so far, the pool of hashing threads. Opened from a repository, passed
+ * to stale, commit, checkout, add, remote and runcache.
  *
- * Threads: several threads may work on one store (different stages) at a time. Each brings its own arena.
- * Lock files are not shared: `store_lock` and what changes a struct lock belong to one thread.
+ * Threads: several threads may work on one store (different stages) at a time. Each brings its own
+ * arena. Lock files are not shared: `store_lock` and what changes a struct lock belong to one
+ * thread.
  */
 
 enum store_note_kind {
-    STORE_NOTE_INFO, /* goes to stdout */
-    STORE_NOTE_WARN, /* "WARNING: …" on stderr */
+    STORE_NOTE_INFO,  /* goes to stdout */
+    STORE_NOTE_WARN,  /* "WARNING: …" on stderr */
+    STORE_NOTE_ERROR, /* "ERROR: …" on stderr: one object of many failed */
 };
 
 /* Text for the person, without newline. May be called from any thread. */
@@ -35,7 +37,7 @@ struct store_options {
     int jobs;            /* hashing threads; 0: core.checksum_jobs, else the cores */
     store_note_fn *note; /* NULL: notes are dropped */
     void *note_ctx;
-    bool no_state;       /* neither read nor write the memo: tests, --no-state */
+    bool no_state; /* neither read nor write the memo: tests, --no-state */
 };
 
 struct store {
@@ -46,14 +48,16 @@ struct store {
     struct store_private *priv;
 };
 
-/* Returns new (store_close); NULL on error (ERR_CONFIG for bad cache settings). `opt` may be NULL. */
+/* Returns new (store_close); NULL on error (ERR_CONFIG for bad cache settings). `opt` may be NULL.
+ */
 struct store *store_open(struct repo *r, const struct store_options *opt, struct err *e);
 /* Saves the memo (its loss is harmless: errors are logged) and frees. NULL is fine. */
 void store_close(struct store *s);
 
 /*
- * The lock file that belongs to a dvc.yaml ("dvc.yaml" -> "dvc.lock", repo paths), read on first use
- * and kept. Returns borrowed (until store_close). NULL on error. An absent file gives an empty lock.
+ * The lock file that belongs to a dvc.yaml ("dvc.yaml" -> "dvc.lock", repo paths), read on first
+ * use and kept. Returns borrowed (until store_close). NULL on error. An absent file gives an empty
+ * lock.
  */
 struct lock *store_lock(struct store *s, const char *pipeline_file, struct err *e);
 /* Forgets the locks read so far: the files changed behind our back. */
@@ -68,7 +72,8 @@ void store_par_for(struct store *s, size_t count, par_fn *fn, void *ctx);
 struct scmindex;
 struct scmindex **store_scmindex(struct store *s); /* for scmindex.c */
 
-/* The pool itself, for callees that take one; NULL while another thread uses it. Give it back in any case. */
+/* The pool itself, for callees that take one; NULL while another thread uses it. Give it back in
+ * any case. */
 struct par *store_par_take(struct store *s);
 void store_par_give(struct store *s, struct par *par);
 

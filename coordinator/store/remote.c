@@ -1,0 +1,542 @@
+/*
+ * remote: objects between cache and remote, see remote.h. Every transfer has the same shape:
+ *   1. who has what (parallel look-ups);
+ *   2. files, in parallel;
+ *   3. the .dir objects whose members have all arrived.
+ */
+#include "remote.h"
+
+#include "alloc.h"
+#include "checkout.h"
+#include "config.h"
+#include "err.h"
+#include "fs.h"
+#include "lock.h"
+#include "path.h"
+#include "repo.h"
+#include "store.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- opening ---- */
+
+static int no_remote(const struct store *s, struct err *e)
+{
+    const struct value *remotes = value_get(config_merged(s->repo->config), "remote");
+    if (remotes && remotes->type == VALUE_MAP && remotes->map.count) {
+        return err_set(e, ERR_CONFIG,
+                       "config file error: no remote specified in %s. Setup default remote with\n"
+                       "    dvc remote default <remote name>\n"
+                       "or use:\n    dvc <command> -r <remote name>",
+                       s->repo->root);
+    }
+    return err_set(e, ERR_CONFIG,
+                   "config file error: no remote specified in %s. Create a default remote with\n"
+                   "    dvc remote add -d <remote name> <remote url>",
+                   s->repo->root);
+}
+
+int remote_open(struct remote *r, struct store *s, struct arena *a, const char *name, struct err *e)
+{
+    const struct config *config = s->repo->config;
+    name = name ? name : config_default_remote(config);
+    if (!name) {
+        return no_remote(s, e);
+    }
+    const char *url = config_remote_get(config, name, "url");
+    if (!url) {
+        return err_set(e, ERR_CONFIG, "config file error: remote '%s' doesn't exist", name);
+    }
+    const char *scheme = strstr(url, "://");
+    if (!scheme || !strncmp(url, "file://", 7)) {
+        const char *dir = scheme ? url + 7 : url;
+        remote_open_dir(r, a, path_absolute(a, s->repo->dvc_dir, dir));
+    } else {
+        return err_set(e, ERR_REMOTE,
+                       "remote '%s' (%s): this program reads and writes folders; remotes of kind "
+                       "'%.*s' are not built in",
+                       name, url, (int)(scheme - url), url);
+    }
+    r->name = arena_strdup(a, name);
+    r->url = arena_strdup(a, url);
+    const char *jobs = config_remote_get(config, name, "jobs");
+    r->jobs = jobs ? (int)strtol(jobs, NULL, 10) : 0;
+    return 0;
+}
+
+void remote_close(struct remote *r)
+{
+    if (r->ops) {
+        r->ops->close(r->ctx);
+    }
+    memset(r, 0, sizeof(*r));
+}
+
+/* ---- sets ---- */
+
+struct remote_index {
+    uint32_t *slots;
+    size_t size;
+};
+
+static size_t find_slot(const struct remote_set *set, struct cas_id id)
+{
+    /* md5 is a hash already: its first digits will do */
+    uint64_t h = id.legacy;
+    for (int i = 0; i < 15; i++) {
+        h = h << 4 | (uint64_t)(id.md5[i] <= '9' ? id.md5[i] - '0' : id.md5[i] - 'a' + 10);
+    }
+    size_t mask = set->index->size - 1, i = h & mask;
+    for (; set->index->slots[i] != UINT32_MAX; i = (i + 1) & mask) {
+        const struct cas_id *other = &set->objects[set->index->slots[i]].id;
+        if (other->legacy == id.legacy && !strcmp(other->md5, id.md5)) {
+            break;
+        }
+    }
+    return i;
+}
+
+static void grow_index(struct remote_set *set)
+{
+    if (!set->index) {
+        set->index = xcalloc(1, sizeof(*set->index));
+    }
+    free(set->index->slots);
+    set->index->size = set->index->size ? set->index->size * 2 : 256;
+    set->index->slots = xmalloc(set->index->size * sizeof(*set->index->slots));
+    memset(set->index->slots, 0xFF, set->index->size * sizeof(*set->index->slots));
+    for (size_t i = 0; i < set->count; i++) {
+        set->index->slots[find_slot(set, set->objects[i].id)] = (uint32_t)i;
+    }
+}
+
+/* The object's index; a new one is taken up once. */
+static size_t add_object(struct remote_set *set, struct cas_id id, const char *shown,
+                         const char *remote, size_t parent)
+{
+    if (!set->index || (set->count + 1) * 2 > set->index->size) {
+        grow_index(set);
+    }
+    size_t slot = find_slot(set, id);
+    if (set->index->slots[slot] != UINT32_MAX) {
+        return set->index->slots[slot];
+    }
+    ARRAY_RESERVE(set->objects, set->count, set->capacity, 1);
+    set->objects[set->count] = (struct remote_object){id, shown, remote, parent};
+    set->index->slots[slot] = (uint32_t)set->count;
+    return set->count++;
+}
+
+void remote_set_release(struct remote_set *set)
+{
+    free(set->objects);
+    if (set->index) {
+        free(set->index->slots);
+        free(set->index);
+    }
+    memset(set, 0, sizeof(*set));
+}
+
+static void object_path(char out[64], struct cas_id id)
+{
+    snprintf(out, 64, "%s%.2s/%s", id.legacy ? "" : "files/md5/", id.md5, id.md5 + 2);
+}
+
+struct getter {
+    struct remote *r;
+    const char *path;
+};
+
+static int get_object(void *ctx, const char *tmp_path, struct err *e)
+{
+    struct getter *g = ctx;
+    return g->r->ops->get(g->r->ctx, g->path, tmp_path, e);
+}
+
+static int fetch_object(struct store *s, struct remote *r, struct cas_id id, struct err *e)
+{
+    char path[64];
+    object_path(path, id);
+    struct getter g = {r, path};
+    return cas_receive(s->cas, id, get_object, &g, e);
+}
+
+static int collect_dir(struct store *s, struct arena *a, const struct out *o, const char *filter,
+                       struct cas_id id, const struct remote_collect_options *opt,
+                       struct remote_set *set, struct err *e)
+{
+    const char *shown = repo_show(s->repo, a, o->path);
+    size_t parent = add_object(set, id, shown, o->remote, SIZE_MAX);
+    struct dirobj tree;
+    if (!cas_has(s->cas, id, false)) {
+        struct err ignored = ERR_INIT;
+        if (!opt->fetch_dirs || fetch_object(s, opt->fetch_dirs, id, &ignored) < 0) {
+            return 0; /* in neither place: its members are not known either */
+        }
+        set->fetched++;
+    }
+    if (cas_read_dir(s->cas, a, id, &tree, e) < 0) {
+        return -1;
+    }
+    const char *rel = filter && strcmp(filter, o->path) != 0 && path_inside(o->path, filter)
+                          ? filter + strlen(o->path) + 1
+                          : NULL;
+    for (size_t i = 0; i < tree.count; i++) {
+        const char *member = tree.items[i].relpath;
+        if (!rel || path_inside(rel, member)) {
+            struct cas_id mid = {arena_strdup(a, tree.items[i].md5), id.legacy};
+            add_object(set, mid, arena_printf(a, "%s/%s", shown, member), o->remote, parent);
+        }
+    }
+    return 0;
+}
+
+static int collect_out(struct store *s, struct arena *a, const struct stage *st, size_t i,
+                       const char *filter, const struct remote_collect_options *opt,
+                       struct remote_set *set, struct err *e)
+{
+    const struct out *o = &st->outs[i];
+    struct hash h = o->hash;
+    if (!o->cache || o->path[0] == '/' || (opt->push && !o->push) ||
+        (opt->only_remote && o->remote && strcmp(opt->only_remote, o->remote) != 0)) {
+        return 0;
+    }
+    if (st->name) {
+        struct lock *l = store_lock(s, st->file, e);
+        if (!l) {
+            return -1;
+        }
+        const struct lock_entry *en = lock_find(l, st->name);
+        const struct lock_item *item = en ? lock_item_find(en->outs, en->out_count, o->def) : NULL;
+        h = item ? item->hash : (struct hash){.size = -1};
+    }
+    if (!h.md5 || !cas_md5_valid(h.md5)) {
+        return 0;
+    }
+    struct cas_id id = {h.md5, h.legacy};
+    if (h.md5[32]) {
+        return collect_dir(s, a, o, filter, id, opt, set, e);
+    }
+    add_object(set, id, repo_show(s->repo, a, o->path), o->remote, SIZE_MAX);
+    return 0;
+}
+
+int remote_collect(struct store *s, struct arena *a, const struct checkout_target *targets,
+                   size_t count, const struct remote_collect_options *opt, struct remote_set *set,
+                   struct err *e)
+{
+    static const struct remote_collect_options none = {0};
+    opt = opt ? opt : &none;
+    for (size_t t = 0; t < count; t++) {
+        const struct stage *st = targets[t].stage;
+        const char *filter = targets[t].filter;
+        for (size_t i = 0; i < st->out_count; i++) {
+            const char *path = st->outs[i].path;
+            bool chosen = !filter || path_inside(path, filter) || path_inside(filter, path);
+            if (chosen && collect_out(s, a, st, i, filter, opt, set, e) < 0) {
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* ---- transfers ---- */
+
+enum { STATE_UNKNOWN, STATE_DONE, STATE_WANTED, STATE_ABSENT, STATE_FAILED };
+
+struct transfer {
+    struct store *s;
+    struct remote *r;
+    const struct remote_set *set;
+    bool push, dirs;      /* which way; this round moves .dir objects */
+    unsigned char *state; /* by object */
+    bool *here, *there;
+    struct err *errs; /* by thread: the look-up's */
+};
+
+static void look_one(void *ctx, size_t i, int thread)
+{
+    struct transfer *t = ctx;
+    char path[64];
+    const struct remote_object *o = &t->set->objects[i];
+    object_path(path, o->id);
+    t->here[i] = cas_has(t->s->cas, o->id, false);
+    int there = t->r->ops->has(t->r->ctx, path, &t->errs[thread]);
+    t->there[i] = there > 0;
+}
+
+static void move_one(void *ctx, size_t i, int thread)
+{
+    struct transfer *t = ctx;
+    const struct remote_object *o = &t->set->objects[i];
+    bool is_dir = o->id.md5[32] != '\0';
+    if (t->state[i] != STATE_WANTED || is_dir != t->dirs) {
+        return;
+    }
+    struct err e = ERR_INIT;
+    int rc;
+    if (t->push) {
+        struct arena a;
+        char path[64];
+        arena_init(&a);
+        object_path(path, o->id);
+        rc = t->r->ops->put(t->r->ctx, path, cas_object_path(t->s->cas, &a, o->id), &e);
+        arena_release(&a);
+    } else {
+        rc = fetch_object(t->s, t->r, o->id, &e);
+    }
+    t->state[i] = rc < 0 ? STATE_FAILED : STATE_DONE;
+    if (rc < 0) {
+        store_note(t->s, STORE_NOTE_ERROR, "failed to transfer '%s' - %s", o->id.md5, e.text);
+    }
+}
+
+/* Loops on the remote's own number of threads, or the store's. */
+static void run_loop(struct transfer *t, par_fn *fn)
+{
+    if (t->r->jobs <= 0) {
+        store_par_for(t->s, t->set->count, fn, t);
+        return;
+    }
+    struct par *par = par_new(t->r->jobs > 64 ? 64 : t->r->jobs);
+    par_for(par, t->set->count, fn, t);
+    par_free(par);
+}
+
+#define MAX_THREADS 256
+
+static void transfer_begin(struct transfer *t, struct store *s, struct remote *r,
+                           const struct remote_set *set, bool push)
+{
+    *t = (struct transfer){.s = s, .r = r, .set = set, .push = push};
+    t->state = xcalloc(set->count + 1, 1);
+    t->here = xcalloc(set->count + 1, sizeof(bool));
+    t->there = xcalloc(set->count + 1, sizeof(bool));
+    t->errs = xcalloc(MAX_THREADS, sizeof(*t->errs));
+}
+
+static void transfer_end(struct transfer *t)
+{
+    free(t->state);
+    free(t->here);
+    free(t->there);
+    free(t->errs);
+}
+
+static int look(struct transfer *t, struct err *e)
+{
+    run_loop(t, look_one);
+    for (size_t i = 0; i < MAX_THREADS; i++) {
+        if (t->errs[i].code != ERR_NONE) {
+            return err_set(e, t->errs[i].code, "%s", t->errs[i].text);
+        }
+    }
+    for (size_t i = 0; i < t->set->count; i++) {
+        bool from = t->push ? t->here[i] : t->there[i];
+        bool to = t->push ? t->there[i] : t->here[i];
+        t->state[i] = to ? STATE_DONE : from ? STATE_WANTED : STATE_ABSENT;
+    }
+    return 0;
+}
+
+static void hold_back(struct transfer *t, size_t dir, struct arena *a)
+{
+    const struct remote_object *o = &t->set->objects[dir];
+    struct dirobj tree;
+    if (cas_read_dir(t->s->cas, a, o->id, &tree, NULL) < 0) {
+        return; /* not here: it is what we want to fetch */
+    }
+    for (size_t i = 0; i < tree.count; i++) {
+        struct cas_id id = {tree.items[i].md5, o->id.legacy};
+        uint32_t at = t->set->index->slots[find_slot(t->set, id)];
+        if (at != UINT32_MAX && t->state[at] == STATE_FAILED) {
+            t->state[dir] = STATE_FAILED;
+            return;
+        }
+        if (at != UINT32_MAX && t->state[at] == STATE_ABSENT) {
+            t->state[dir] = STATE_UNKNOWN; /* not moved, not failed */
+        }
+    }
+}
+
+/* A .dir goes only after all its members (which several lists may share): a present .dir implies
+ * them. */
+static void hold_back_dirs(struct transfer *t)
+{
+    bool trouble = false;
+    for (size_t i = 0; i < t->set->count; i++) {
+        trouble = trouble || t->state[i] == STATE_FAILED || t->state[i] == STATE_ABSENT;
+    }
+    for (size_t i = 0; trouble && i < t->set->count; i++) {
+        if (t->set->objects[i].id.md5[32] && t->state[i] == STATE_WANTED) {
+            struct arena a;
+            arena_init(&a);
+            hold_back(t, i, &a);
+            arena_release(&a);
+        }
+    }
+}
+
+static int transfer(struct store *s, struct arena *a, struct remote *r,
+                    const struct remote_set *set, bool push, struct remote_result *res,
+                    struct err *e)
+{
+    struct transfer t;
+    memset(res, 0, sizeof(*res));
+    transfer_begin(&t, s, r, set, push);
+    int rc = look(&t, e);
+    if (rc == 0) {
+        unsigned char *before = xmalloc(set->count + 1);
+        memcpy(before, t.state, set->count);
+        run_loop(&t, move_one);
+        hold_back_dirs(&t);
+        t.dirs = true;
+        run_loop(&t, move_one);
+        res->missing = ARENA_ARRAY(a, set->count + 1, const char *);
+        for (size_t i = 0; i < set->count; i++) {
+            res->moved += before[i] == STATE_WANTED && t.state[i] == STATE_DONE;
+            res->failed += t.state[i] == STATE_FAILED;
+            if (t.state[i] == STATE_ABSENT) {
+                res->missing[res->missing_count++] = set->objects[i].id.md5;
+            }
+        }
+        free(before);
+    }
+    transfer_end(&t);
+    return rc;
+}
+
+int remote_push(struct store *s, struct arena *a, struct remote *r, const struct remote_set *set,
+                struct remote_result *res, struct err *e)
+{
+    return transfer(s, a, r, set, true, res, e);
+}
+
+int remote_fetch(struct store *s, struct arena *a, struct remote *r, const struct remote_set *set,
+                 struct remote_result *res, struct err *e)
+{
+    int rc = transfer(s, a, r, set, false, res, e);
+    res->moved += set->fetched;
+    return rc;
+}
+
+/* ---- status -c ---- */
+
+const char *remote_place_name(enum remote_place p)
+{
+    static const char *const names[] = {"ok", "new", "deleted", "missing"};
+    return names[p];
+}
+
+int remote_compare(struct store *s, struct remote *r, const struct remote_set *set,
+                   enum remote_place *places, struct err *e)
+{
+    struct transfer t;
+    transfer_begin(&t, s, r, set, true);
+    int rc = look(&t, e);
+    for (size_t i = 0; i < set->count && rc == 0; i++) {
+        places[i] = t.here[i] ? (t.there[i] ? REMOTE_OK : REMOTE_NEW)
+                              : (t.there[i] ? REMOTE_DELETED : REMOTE_MISSING);
+    }
+    transfer_end(&t);
+    return rc;
+}
+
+/* ---- run cache ---- */
+
+struct runs {
+    struct store *s;
+    struct remote *r;
+    struct arena a;
+    size_t moved;
+    struct err *e;
+    bool failed;
+};
+
+/* runs/<2>/<64>/<64> and nothing else is believed. */
+static bool is_run_path(const char *path)
+{
+    size_t n = strlen(path);
+    if (n != 5 + 3 + 65 + 64 || strncmp(path, "runs/", 5) != 0) {
+        return false;
+    }
+    for (size_t i = 5; i < n; i++) {
+        bool slash = i == 7 || i == 72;
+        if (slash ? path[i] != '/' : !strchr("0123456789abcdef", path[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int push_run(void *ctx, const struct fs_entry *entry, struct err *e)
+{
+    struct runs *x = ctx;
+    char path[160], local[4352];
+    snprintf(path, sizeof(path), "runs/%.140s", entry->path);
+    if (!S_ISREG(entry->st.st_mode) || !is_run_path(path)) {
+        return 0;
+    }
+    int there = x->r->ops->has(x->r->ctx, path, e);
+    if (there != 0) {
+        return there < 0 ? -1 : 0;
+    }
+    snprintf(local, sizeof(local), "%s/%s", cas_dir(x->s->cas), path);
+    if (x->r->ops->put(x->r->ctx, path, local, e) < 0) {
+        return -1;
+    }
+    x->moved++;
+    return 0;
+}
+
+int remote_push_runs(struct store *s, struct remote *r, size_t *moved, struct err *e)
+{
+    char dir[4352];
+    struct runs x = {.s = s, .r = r};
+    snprintf(dir, sizeof(dir), "%s/runs", cas_dir(s->cas));
+    int rc = fs_is_dir(dir) ? fs_walk(dir, push_run, &x, e) : 0;
+    *moved = x.moved;
+    return rc;
+}
+
+static int fetch_run(void *ctx, const char *path)
+{
+    struct runs *x = ctx;
+    char local[4352];
+    struct fs_temp t;
+    if (!is_run_path(path)) {
+        return 0;
+    }
+    snprintf(local, sizeof(local), "%s/%s", cas_dir(x->s->cas), path);
+    if (fs_is_file(local)) {
+        return 0;
+    }
+    x->failed = true;
+    if (fs_mkdirs_for(local, x->e) < 0 || fs_temp_open(&t, local, 0, x->e) < 0) {
+        return 1;
+    }
+    if (x->r->ops->get(x->r->ctx, path, t.path, x->e) < 0) {
+        fs_temp_abort(&t);
+        return 1;
+    }
+    if (fs_temp_commit(&t, local, false, x->e) < 0) {
+        return 1;
+    }
+    x->failed = false;
+    x->moved++;
+    return 0;
+}
+
+int remote_fetch_runs(struct store *s, struct remote *r, size_t *moved, struct err *e)
+{
+    struct runs x = {.s = s, .r = r, .e = e};
+    if (!r->ops->list) {
+        return err_set(e, ERR_REMOTE, "run-cache is not supported for '%s'", r->url);
+    }
+    int rc = r->ops->list(r->ctx, "runs", fetch_run, &x, e);
+    *moved = x.moved;
+    return rc < 0 || x.failed ? -1 : 0;
+}
