@@ -16,6 +16,7 @@
 
 #define ID_MAX 200
 #define PARAMS_MAX 32
+#define TAG_MAX 2048
 
 /* ---- links ---- */
 
@@ -120,11 +121,13 @@ static struct str rest_from(struct str s, const char *p)
     return (struct str){p, s.n - (size_t)(p - s.p)};
 }
 
-/* The tag that starts at p ("<form …>"), quotes respected; empty when it does not end. */
+/* The tag that starts at p ("<form …>"), quotes respected; empty when it does not end within
+ * TAG_MAX bytes, so that a page of unended tags costs no square of its size. */
 static struct str tag_at(struct str s, const char *p)
 {
     char quote = 0;
-    for (const char *q = p; q < s.p + s.n; q++) {
+    const char *end = s.p + s.n - p > TAG_MAX ? p + TAG_MAX : s.p + s.n;
+    for (const char *q = p; q < end; q++) {
         if (quote) {
             quote = *q == quote ? 0 : quote;
         } else if (*q == '"' || *q == '\'') {
@@ -234,48 +237,58 @@ static bool may_go_to(const char *page_url, const char *url)
     return https && (host_below(to, "google.com") || host_below(to, "googleusercontent.com"));
 }
 
-/* The form with hidden inputs as a URL, or NULL. */
-static char *form_url(struct arena *a, struct str html, const char *page_url)
+/* The tag of the download form; empty when the page has none. */
+static struct str find_form(struct arena *a, struct str html)
 {
-    const char *p = find(html, "<form");
-    struct str form = {0};
-    for (; p; p = find(rest_from(html, p + 5), "<form")) {
+    for (const char *p = find(html, "<form"); p; p = find(rest_from(html, p + 5), "<form")) {
         struct str tag = tag_at(html, p);
         char *id = tag.n ? attribute(a, tag, "id") : NULL;
         char *action = tag.n ? attribute(a, tag, "action") : NULL;
         if ((id && strcmp(id, "download-form") == 0) || (action && strstr(action, "download"))) {
-            form = tag;
-            break;
+            return tag;
         }
     }
+    return (struct str){0};
+}
+
+/* Adds the inputs of a form to a URL as its query. */
+static void add_inputs(struct arena *a, struct str form, struct strbuf *url)
+{
+    char separator = strchr(url->p, '?') ? '&' : '?';
+    const char *p = find(form, "<input");
+    for (unsigned count = 0; p && count < PARAMS_MAX; count++) {
+        struct str tag = tag_at(form, p);
+        char *name = tag.n ? attribute(a, tag, "name") : NULL;
+        char *value = name ? attribute(a, tag, "value") : NULL;
+        if (name && value) {
+            strbuf_addch(url, separator);
+            separator = '&';
+            add_encoded(url, name);
+            strbuf_addch(url, '=');
+            add_encoded(url, value);
+        }
+        p = find(rest_from(form, p + 6), "<input");
+    }
+}
+
+/* The form with hidden inputs as a URL, or NULL. */
+static char *form_url(struct arena *a, struct str html, const char *page_url)
+{
+    struct str form = find_form(a, html);
     char *action = form.n ? attribute(a, form, "action") : NULL;
-    char *url = action ? resolve(a, page_url, action) : NULL;
-    if (!url) {
+    char *base = action ? resolve(a, page_url, action) : NULL;
+    if (!base) {
         return NULL;
     }
     struct str rest = rest_from(html, form.p + form.n);
     const char *end = find(rest, "</form");
     rest.n = end ? (size_t)(end - rest.p) : rest.n;
-    struct strbuf b;
-    strbuf_init(&b);
-    strbuf_adds(&b, url);
-    char separator = strchr(url, '?') ? '&' : '?';
-    unsigned count = 0;
-    for (p = find(rest, "<input"); p && count < PARAMS_MAX; count++) {
-        struct str tag = tag_at(rest, p);
-        char *name = tag.n ? attribute(a, tag, "name") : NULL;
-        char *value = name ? attribute(a, tag, "value") : NULL;
-        if (name && value) {
-            strbuf_addch(&b, separator);
-            separator = '&';
-            add_encoded(&b, name);
-            strbuf_addch(&b, '=');
-            add_encoded(&b, value);
-        }
-        p = find(rest_from(rest, p + 6), "<input");
-    }
-    char *text = arena_strndup(a, b.p, b.n);
-    strbuf_release(&b);
+    struct strbuf url;
+    strbuf_init(&url);
+    strbuf_adds(&url, base);
+    add_inputs(a, rest, &url);
+    char *text = arena_strndup(a, url.p, url.n);
+    strbuf_release(&url);
     return text;
 }
 

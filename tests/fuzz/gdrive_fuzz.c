@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,7 +25,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     source_query(&a, text, "id");
     struct str html = {(const char *)data, size};
     if (gdrive_confirm(&a, html, "https://drive.google.com/uc?id=1", NULL, &next, &e) == 0 &&
-        strncmp(next, "https://", 8) != 0) {
+        strncasecmp(next, "https://", 8) != 0) {
         abort();
     }
     arena_release(&a);

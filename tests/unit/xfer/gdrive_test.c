@@ -127,12 +127,25 @@ static void refusals(void **state)
     expect_refusal("<form id=\"download-form\" action=\"", NULL, "no download form");
 }
 
+/* A quarter of a million tags that never end: the test's time-out is the verdict. */
+static void unended_tags(void **state)
+{
+    struct strbuf b;
+    strbuf_init(&b);
+    for (int i = 0; i < 250000; i++) {
+        strbuf_adds(&b, "<a ");
+    }
+    expect_refusal(b.p, NULL, "no download form");
+    strbuf_release(&b);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(links),
         cmocka_unit_test(pages),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(unended_tags),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -28,7 +28,7 @@ static void add_member(struct strbuf *tar, const char *name, char type, const ch
     snprintf(h + 100, 8, "%07o", 0644);
     snprintf(h + 108, 8, "%07o", 0);
     snprintf(h + 116, 8, "%07o", 0);
-    snprintf(h + 124, 12, "%011zo", n);
+    snprintf(h + 124, 12, "%011o", (unsigned)n & 07777777u);
     snprintf(h + 136, 12, "%011o", 0);
     memset(h + 148, ' ', 8);
     h[156] = type;
