@@ -81,23 +81,33 @@ static void draw_cell(struct image *im, const struct chart_cell *cell, const str
     }
 }
 
-int chart_sheet(const struct chart_sheet *c, struct image *out, struct err *e)
+static int check_sheet(const struct chart_sheet *c, struct err *e)
 {
-    struct sheet_plan p = plan_sheet(c);
-    struct text_style title = {
-        .cap_px = 15, .colour = ink_dark, .bold = 1, .max_width = p.width - 2 * MARGIN};
-    struct text_style note = {.cap_px = 10, .colour = ink_soft, .max_width = p.width - 2 * MARGIN};
-
-    if (c->count > MAX_CELLS || p.columns > 64 || p.thumb > 1024 || p.height > IMAGE_MAX_SIDE_PX ||
-        p.width > IMAGE_MAX_SIDE_PX) {
+    if (c->count > MAX_CELLS || c->columns > 64 || c->thumb_px > 1024) {
         return err_set(e, ERR_LIMIT,
                        "a sheet of %zu pictures in %d columns of %d pixels is too large", c->count,
-                       p.columns, p.thumb);
+                       c->columns, c->thumb_px);
     }
     for (size_t i = 0; i < c->count; i++) {
         if (c->cells[i].width < 1 || c->cells[i].height < 1) {
             return err_set(e, ERR_USAGE, "picture %zu of the sheet is empty", i);
         }
+    }
+    return 0;
+}
+
+int chart_sheet(const struct chart_sheet *c, struct image *out, struct err *e)
+{
+    if (check_sheet(c, e) < 0) {
+        return -1;
+    }
+    struct sheet_plan p = plan_sheet(c);
+    struct text_style title = {
+        .cap_px = 15, .colour = ink_dark, .bold = 1, .max_width = p.width - 2 * MARGIN};
+    struct text_style note = {.cap_px = 10, .colour = ink_soft, .max_width = p.width - 2 * MARGIN};
+
+    if (p.height > IMAGE_MAX_SIDE_PX || p.width > IMAGE_MAX_SIDE_PX) {
+        return err_set(e, ERR_LIMIT, "a sheet of %d x %d pixels is too large", p.width, p.height);
     }
     canvas_init(out, p.width, p.height, white);
     canvas_text(out, MARGIN, 38, &title, c->title ? c->title : "Pictures");

@@ -1,5 +1,7 @@
 # Tests of nn_data and nn_phantom.
 
-foreach(name image)
+foreach(name image augment dataset split duplicates score chart)
   nephron_unit_test(nn_${name}_test SOURCES ${name}_test.c LINK nn_data)
 endforeach()
+nephron_unit_test(nn_loader_test SOURCES loader_test.c LINK nn_data PROCESSORS 2)
+nephron_unit_test(nn_phantom_test SOURCES phantom_test.c LINK nn_data PROCESSORS 2)
