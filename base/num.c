@@ -38,8 +38,8 @@ static void layout(char out[NUM_TEXT_SIZE], bool negative, const char *digits, i
 {
     const char *sign = negative ? "-" : "";
     if (exponent < -4 || exponent >= 16) {
-        snprintf(out, NUM_TEXT_SIZE, "%s%c%s%se%c%02d", sign, digits[0], n > 1 ? "." : "",
-                 digits + 1, exponent < 0 ? '-' : '+', abs(exponent));
+        snprintf(out, NUM_TEXT_SIZE, "%s%c%s%se%c%02u", sign, digits[0], n > 1 ? "." : "",
+                 digits + 1, exponent < 0 ? '-' : '+', (unsigned)abs(exponent) % 1000);
     } else if (exponent < 0) {
         snprintf(out, NUM_TEXT_SIZE, "%s0.%.*s%s", sign, -exponent - 1, "0000", digits);
     } else if (n <= exponent + 1) {

@@ -1,5 +1,5 @@
 /* `repro` and `explain` of the light program: processes of this host. The logic is in dispatch/repro_cli.h. */
-#include "cmd_repro.h"
+#include "cmd.h"
 
 #include "repro_cli.h"
 

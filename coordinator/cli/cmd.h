@@ -1,0 +1,31 @@
+#ifndef NEPHRON_CMD_H
+#define NEPHRON_CMD_H
+
+/*
+ * The commands of the table in nephron_main.c, one file a family. argv[0] is the command's name; the
+ * answer is the exit code. They parse options, call the libraries and print; they decide nothing.
+ */
+
+int cmd_add(int argc, char **argv);
+int cmd_cache(int argc, char **argv);
+int cmd_checkout(int argc, char **argv);
+int cmd_commit(int argc, char **argv);
+int cmd_config(int argc, char **argv);
+int cmd_dag(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
+int cmd_fetch(int argc, char **argv);
+int cmd_init(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
+int cmd_params(int argc, char **argv);
+int cmd_pull(int argc, char **argv);
+int cmd_push(int argc, char **argv);
+int cmd_redis(int argc, char **argv);
+int cmd_remote(int argc, char **argv);
+int cmd_repro(int argc, char **argv);
+int cmd_root(int argc, char **argv);
+int cmd_runs(int argc, char **argv);
+int cmd_stage(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_version(int argc, char **argv);
+
+#endif

@@ -1,0 +1,203 @@
+/*
+ * Program `nephron`: the front door of every command. Light ones are called, heavy ones (MPI, BLAS, downloads) are
+ * an exec of the sibling program beside the running one, so that `status` never loads what training needs.
+ *
+ * Under an MPI launcher (`mpirun -n 4 nephron repro`, `srun nephron train`) every rank finds the launcher's variables
+ * in its environment and becomes nephron-mpi at once.
+ */
+
+#include "cmd.h"
+
+#include "alloc.h"
+#include "err.h"
+#include "log.h"
+#include "opt.h"
+#include "proc.h"
+#include "str.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MPI_PROGRAM "nephron-mpi"
+#define XFER_PROGRAM "nephron-xfer"
+
+struct command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* NULL: `program` runs it */
+    const char *program;
+    bool parallel; /* under a launcher the ranks of nephron-mpi run it together */
+    const char *help;
+};
+
+static const struct command commands[] = {
+    {"repro", cmd_repro, MPI_PROGRAM, true, "run what is stale, in order"},
+    {"status", cmd_status, NULL, false, "what changed since the last run (-c: against a remote)"},
+    {"explain", cmd_explain, NULL, false, "why a stage would run, down to file and parameter"},
+    {"dag", cmd_dag, NULL, false, "the graph of stages: text, --dot, --mermaid"},
+    {"stage", cmd_stage, NULL, false, "add and list stages"},
+    {"init", cmd_init, NULL, false, "make the current folder a repository"},
+    {"add", cmd_add, NULL, false, "track files and folders"},
+    {"checkout", cmd_checkout, NULL, false, "bring the workspace to what dvc.lock and .dvc files name"},
+    {"commit", cmd_commit, NULL, false, "store outputs as they are now"},
+    {"push", cmd_push, NULL, false, "copy objects to a remote"},
+    {"pull", cmd_pull, NULL, false, "fetch objects and check them out"},
+    {"fetch", cmd_fetch, NULL, false, "fetch objects into the cache"},
+    {"params", cmd_params, NULL, false, "parameters that changed (params diff)"},
+    {"metrics", cmd_metrics, NULL, false, "metrics now and against another revision"},
+    {"config", cmd_config, NULL, false, "read and write settings"},
+    {"remote", cmd_remote, NULL, false, "remotes: add, default, list, modify, remove, rename"},
+    {"cache", cmd_cache, NULL, false, "where the cache is (cache dir)"},
+    {"root", cmd_root, NULL, false, "the way to the repository's root"},
+    {"runs", cmd_runs, NULL, false, "runs in Redis: ls, show, watch, logs, compare"},
+    {"redis", cmd_redis, NULL, false, "the private Redis: start, stop, status, cli"},
+    {"ingest", NULL, XFER_PROGRAM, false, "download and unpack the data (https, Drive, paths, phantom:)"},
+    {"prepare", NULL, MPI_PROGRAM, true, "build the base model"},
+    {"train", NULL, MPI_PROGRAM, true, "train; `mpirun -n N nephron train` is data-parallel"},
+    {"evaluate", NULL, MPI_PROGRAM, true, "scores, confusion matrix, misclassified slices"},
+    {"predict", NULL, MPI_PROGRAM, false, "classify images"},
+    {"weights", NULL, MPI_PROGRAM, false, "show and convert model files"},
+    {"version", cmd_version, NULL, false, "version and libraries"},
+    {"doctor", cmd_version, NULL, false, NULL},
+};
+
+static void print_help(FILE *out)
+{
+    fprintf(out, "usage: nephron [--cd DIR] COMMAND [OPTION]... [ARG]...\n\n"
+                 "Pipelines, training and runs for medical images; interchangeable with DVC.\n\n");
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (commands[i].help != NULL) {
+            fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+        }
+    }
+    fprintf(out, "\nExamples:\n"
+                 "  nephron repro                  run what is stale on this machine\n"
+                 "  mpirun -n 4 nephron repro      the same on four ranks\n"
+                 "  nephron runs watch             follow the newest run\n"
+                 "\n'nephron COMMAND --help' says more.\n");
+}
+
+static const struct command *find_command(const char *name)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return &commands[i];
+        }
+    }
+    return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+    const char *names[ARRAY_SIZE(commands)];
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        names[i] = commands[i].name;
+    }
+    const char *near = opt_nearest(name, names, ARRAY_SIZE(commands));
+    fprintf(stderr, "ERROR: unknown command '%s'", name);
+    if (near != NULL) {
+        fprintf(stderr, ", did you mean '%s'?", near);
+    }
+    fprintf(stderr, "\n'nephron --help' lists the commands\n");
+    return 254;
+}
+
+/* Started as one rank of several by mpirun or srun. */
+static bool under_launcher(void)
+{
+    static const char *const sizes[] = {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", NULL};
+    for (size_t i = 0; sizes[i] != NULL; i++) {
+        if (getenv(sizes[i]) != NULL) {
+            return true;
+        }
+    }
+    return getenv("PMIX_RANK") != NULL;
+}
+
+/* argv[0] is the command. Returns only when the program cannot be started. */
+static int exec_sibling(const char *program, char **argv)
+{
+    struct strbuf path;
+    struct err e = ERR_INIT;
+    strbuf_init(&path);
+    if (proc_self_dir(&path, &e) == 0) {
+        strbuf_addf(&path, "/%s", program);
+        size_t count = 0;
+        while (argv[count] != NULL) {
+            count++;
+        }
+        char **with_program = xcalloc(count + 2, sizeof(*with_program));
+        with_program[0] = path.p;
+        memcpy(with_program + 1, argv, count * sizeof(*argv));
+        execv(path.p, with_program);
+        err_sys(&e, "cannot start %s, which runs '%s' and stands beside nephron", path.p, argv[0]);
+        free(with_program);
+    }
+    fprintf(stderr, "ERROR: %s\n", e.text);
+    strbuf_release(&path);
+    return 1;
+}
+
+/* What was printed must have been written: a full disk is an error. */
+static int check_stdout(int code)
+{
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "ERROR: cannot write to stdout\n");
+        return code == 0 ? 1 : code;
+    }
+    return code;
+}
+
+static int run_command(int argc, char **argv)
+{
+    const struct command *c = find_command(argv[0]);
+    if (c == NULL) {
+        return unknown_command(argv[0]);
+    }
+    if (c->run == NULL) {
+        return exec_sibling(c->program, argv);
+    }
+    if (c->parallel && under_launcher()) {
+        return exec_sibling(c->program, argv);
+    }
+    return check_stdout(c->run(argc, argv));
+}
+
+int main(int argc, char **argv)
+{
+    int at = 1;
+    while (at < argc && argv[at][0] == '-') {
+        const char *word = argv[at];
+        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
+            print_help(stdout);
+            return check_stdout(0);
+        }
+        if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
+            printf("%s\n", NEPHRON_VERSION);
+            return check_stdout(0);
+        }
+        if (strcmp(word, "--cd") == 0 && at + 1 < argc) {
+            if (chdir(argv[at + 1]) < 0) {
+                fprintf(stderr, "ERROR: cannot enter the folder %s\n", argv[at + 1]);
+                return 254;
+            }
+            unsetenv("PWD");
+            at += 2;
+            continue;
+        }
+        if (strcmp(word, "-v") == 0 || strcmp(word, "--verbose") == 0) {
+            log_set_level(log_get_level() < LOG_INFO ? LOG_INFO : LOG_DEBUG);
+            at++;
+            continue;
+        }
+        fprintf(stderr, "ERROR: unrecognized arguments: %s\n", word);
+        print_help(stderr);
+        return 254;
+    }
+    if (at >= argc) {
+        print_help(stderr);
+        return 254;
+    }
+    return run_command(argc - at, argv + at);
+}

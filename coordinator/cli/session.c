@@ -1,0 +1,140 @@
+/* Opening and closing what commands work on; see session.h. */
+
+#include "session.h"
+
+#include "alloc.h"
+#include "err.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void print_note(void *ctx, enum store_note_kind kind, const char *text)
+{
+    const struct session *s = ctx;
+    if (kind == STORE_NOTE_WARN) {
+        fprintf(stderr, "WARNING: %s\n", text);
+    } else if (!s->quiet) {
+        printf("%s\n", text);
+    }
+}
+
+int session_open(struct session *s, enum session_depth depth, bool quiet, struct err *e)
+{
+    *s = (struct session){.quiet = quiet, .lock = REPOLOCK_INIT, .opened = -1};
+    arena_init(&s->arena);
+    if (repo_open(&s->repo, NULL, e) < 0) {
+        arena_release(&s->arena);
+        return -1;
+    }
+    s->opened = SESSION_REPO;
+    bool ok = true;
+    if (ok && depth >= SESSION_PIPELINE) {
+        ok = pipeline_load(&s->pipeline, &s->repo, e) == 0;
+        s->opened += ok;
+    }
+    if (ok && depth >= SESSION_GRAPH) {
+        ok = graph_build(&s->graph, &s->pipeline, &s->repo, e) == 0;
+        s->opened += ok;
+    }
+    if (ok && depth >= SESSION_STORE) {
+        const struct store_options opt = {.note = print_note, .note_ctx = s};
+        s->store = store_open(&s->repo, &opt, e);
+        ok = s->store != NULL;
+        s->opened += ok;
+    }
+    if (!ok) {
+        session_close(s);
+        return -1;
+    }
+    return 0;
+}
+
+int session_lock(struct session *s, const char *cmd, struct err *e)
+{
+    return repolock_acquire(&s->lock, &s->repo, REPOLOCK_REPO, cmd, false, NULL, e);
+}
+
+void session_close(struct session *s)
+{
+    repolock_release(&s->lock);
+    if (s->opened >= SESSION_STORE) {
+        store_close(s->store);
+    }
+    if (s->opened >= SESSION_GRAPH) {
+        graph_release(&s->graph);
+    }
+    if (s->opened >= SESSION_PIPELINE) {
+        pipeline_release(&s->pipeline);
+    }
+    if (s->opened >= SESSION_REPO) {
+        repo_close(&s->repo);
+    }
+    arena_release(&s->arena);
+    s->opened = -1;
+}
+
+int session_fail(const struct err *e, int code)
+{
+    static const char outside[] = "you are not inside of a DVC repository";
+    fflush(stdout);
+    if (e->code == ERR_CONFIG) {
+        fprintf(stderr, "ERROR: configuration error - %s\n", e->text);
+        return 251;
+    }
+    fprintf(stderr, "ERROR: %s\n", e->text);
+    if (strncmp(e->text, outside, sizeof(outside) - 1) == 0) {
+        return 253;
+    }
+    return e->code == ERR_BUSY && e->detail == 75 ? 75 : code;
+}
+
+bool session_options(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args,
+                     int usage_code, int *exit_code)
+{
+    struct err e = ERR_INIT;
+    switch (opt_parse(spec, argc, argv, args, &e)) {
+    case OPT_OK:
+        return true;
+    case OPT_HELP:
+        *exit_code = 0;
+        break;
+    default:
+        fprintf(stderr, "ERROR: %s\n", e.text);
+        opt_print_usage(spec);
+        *exit_code = usage_code;
+    }
+    opt_list_release(args);
+    return false;
+}
+
+static void print_family(FILE *out, const char *family, const struct session_command *commands,
+                         size_t count)
+{
+    fprintf(out, "usage: nephron %s COMMAND [OPTION]...\n\n", family);
+    for (size_t i = 0; i < count; i++) {
+        fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);
+    }
+    fprintf(out, "\n'nephron %s COMMAND --help' says more.\n", family);
+}
+
+int session_dispatch(const char *family, const struct session_command *commands, size_t count,
+                     int argc, char **argv)
+{
+    const char *name = argc > 1 ? argv[1] : NULL;
+    if (name != NULL && (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0)) {
+        print_family(stdout, family, commands, count);
+        return 0;
+    }
+    for (size_t i = 0; name != NULL && i < count; i++) {
+        if (strcmp(commands[i].name, name) == 0) {
+            return commands[i].run(argc - 1, argv + 1);
+        }
+    }
+    if (name != NULL) {
+        fprintf(stderr, "ERROR: argument cmd: invalid choice: '%s'\n", name);
+    } else {
+        fprintf(stderr, "ERROR: the following arguments are required: cmd\n");
+    }
+    print_family(stderr, family, commands, count);
+    return 254;
+}

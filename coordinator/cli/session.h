@@ -1,0 +1,63 @@
+#ifndef NEPHRON_SESSION_H
+#define NEPHRON_SESSION_H
+
+#include "graph.h"
+#include "opt.h"
+#include "pipeline.h"
+#include "repo.h"
+#include "repolock.h"
+#include "store.h"
+
+#include <stdbool.h>
+
+struct err;
+
+/*
+ * What nearly every command opens first: repository, pipeline, graph, store, as deep as it needs.
+ *
+ *     struct session s;
+ *     if (session_open(&s, SESSION_STORE, quiet, &e) < 0)
+ *         return session_fail(&e, 255);
+ *     …
+ *     session_close(&s);
+ */
+
+enum session_depth { SESSION_REPO, SESSION_PIPELINE, SESSION_GRAPH, SESSION_STORE };
+
+struct session {
+    struct arena arena; /* for what the command makes */
+    struct repo repo;
+    struct pipeline pipeline;
+    struct graph graph;
+    struct store *store;
+    struct repolock lock;
+    bool quiet;
+    /* Above: public. Below: private to session.c. */
+    int opened; /* how many of the steps are to be undone */
+};
+
+/* On failure everything is closed again. Notes of the store go to stdout (not when quiet) and stderr. */
+int session_open(struct session *s, enum session_depth depth, bool quiet, struct err *e);
+/* Takes the repository's lock, for commands that write; released by session_close. `cmd`: "nephron add". */
+int session_lock(struct session *s, const char *cmd, struct err *e);
+void session_close(struct session *s);
+
+/* Prints "ERROR: …" and answers the exit code: 253 outside of a repository, 251 for settings,
+ * 75 when the repository is busy, else `code`. */
+int session_fail(const struct err *e, int code);
+
+/* Parses; answers false with *exit_code set when the command is over (help: 0; wrong usage: `usage_code` after
+ * the message and the usage line on stderr). DVC's commands: 254; Nephron's own: 2. */
+bool session_options(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args,
+                     int usage_code, int *exit_code);
+
+/* A family of subcommands ("stage add"): looks argv[1] up and calls it with argv + 1. */
+struct session_command {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+};
+int session_dispatch(const char *family, const struct session_command *commands, size_t count,
+                     int argc, char **argv);
+
+#endif
