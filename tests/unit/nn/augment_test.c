@@ -1,7 +1,7 @@
 /*
- * Augmentation against pixels computed without the affine inverse: maps that move whole pixels (flip,
- * quarter turn, whole shifts, doubling), a naive sampler that composes the steps one by one, and
- * the streams of random numbers.
+ * Augmentation against pixels computed without the affine inverse: maps that move whole pixels
+ * (flip, quarter turn, whole shifts, doubling), a naive sampler that composes the steps one by one,
+ * and the streams of random numbers.
  */
 #include "data_check.h"
 
@@ -27,10 +27,14 @@ static void apply(const uint8_t *px, int w, int h, const struct augment_params *
     augment_apply(px, w, h, &map, &unit, x);
 }
 
-static int clampi(int v, int high) { return v < 0 ? 0 : v > high ? high : v; }
+static int clampi(int v, int high)
+{
+    return v < 0 ? 0 : v > high ? high : v;
+}
 
 /* Output (x, y) must show source (sx, sy), clamped to the edge. */
-static void expect_moved(const struct augment_params *p, void (*source)(int x, int y, int *sx, int *sy))
+static void expect_moved(const struct augment_params *p,
+                         void (*source)(int x, int y, int *sx, int *sy))
 {
     uint8_t px[W * H * 3];
     float x[W * H * 3];
@@ -52,11 +56,27 @@ static void expect_moved(const struct augment_params *p, void (*source)(int x, i
     }
 }
 
-static void same(int x, int y, int *sx, int *sy) { *sx = x; *sy = y; }
-static void mirrored(int x, int y, int *sx, int *sy) { *sx = W - 1 - x; *sy = y; }
-static void moved(int x, int y, int *sx, int *sy) { *sx = x - 2; *sy = y + 3; }
+static void same(int x, int y, int *sx, int *sy)
+{
+    *sx = x;
+    *sy = y;
+}
+static void mirrored(int x, int y, int *sx, int *sy)
+{
+    *sx = W - 1 - x;
+    *sy = y;
+}
+static void moved(int x, int y, int *sx, int *sy)
+{
+    *sx = x - 2;
+    *sy = y + 3;
+}
 /* Counter-clockwise as seen: what was on the right is now on top. */
-static void turned(int x, int y, int *sx, int *sy) { *sx = W - 1 - y; *sy = x; }
+static void turned(int x, int y, int *sx, int *sy)
+{
+    *sx = W - 1 - y;
+    *sy = x;
+}
 static void halved(int x, int y, int *sx, int *sy)
 {
     *sx = 4 + 2 * (x - 4);

@@ -20,9 +20,12 @@ static void folder(const char *dir, const char *name)
 
 static void samples_come_sorted(void **state)
 {
-    static const char *const want[] = {"Normal/A.JPG",     "Normal/Normal- (12).jpg",
-                                       "Normal/Normal- (3).jpeg", "Normal/sub/z.png",
-                                       "Tumor/a.png",      "Tumor/b.PNG"};
+    static const char *const want[] = {"Normal/A.JPG",
+                                       "Normal/Normal- (12).jpg",
+                                       "Normal/Normal- (3).jpeg",
+                                       "Normal/sub/z.png",
+                                       "Tumor/a.png",
+                                       "Tumor/b.PNG"};
     char *dir = check_temp(), path[DATASET_PATH_MAX];
     struct dataset d;
     struct err e = ERR_INIT;
@@ -71,7 +74,8 @@ static void linked_class_folders_count(void **state)
     check_remove(dir);
 }
 
-static void refuse(const char *root, const struct dataset_options *opt, const char *a, const char *b)
+static void refuse(const char *root, const struct dataset_options *opt, const char *a,
+                   const char *b)
 {
     struct dataset d;
     struct err e = ERR_INIT;
@@ -96,8 +100,10 @@ static void wrong_folders_are_refused(void **state)
     put(dir, "Tumor/readme.txt");
     refuse(dir, NULL, "'Tumor'", "no pictures");
     put(dir, "Tumor/1.png");
-    refuse(dir, &(struct dataset_options){.classes = 3}, "CLASSES is 3", "2 class folders: Normal, Tumor");
-    refuse(dir, &(struct dataset_options){.classes = 2, .class_names = names}, "'Cancer'", "'Tumor'");
+    refuse(dir, &(struct dataset_options){.classes = 3}, "CLASSES is 3",
+           "2 class folders: Normal, Tumor");
+    refuse(dir, &(struct dataset_options){.classes = 2, .class_names = names}, "'Cancer'",
+           "'Tumor'");
     snprintf(path, sizeof(path), "%s/Tumor/gone.jpg", dir);
     assert_int_equal(symlink("/nonexistent/x.jpg", path), 0);
     refuse(dir, NULL, "gone.jpg", "link to nothing");

@@ -1,6 +1,7 @@
 /*
- * The loader: what a batch holds depends on (seed, epoch, sample) only, whatever the threads, the ring,
- * the cache and the ranks; bad pictures are named; epochs can be left and resumed in the middle.
+ * The loader: what a batch holds depends on (seed, epoch, sample) only, whatever the threads, the
+ * ring, the cache and the ranks; bad pictures are named; epochs can be left and resumed in the
+ * middle.
  */
 #include "data_check.h"
 

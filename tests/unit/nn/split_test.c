@@ -85,9 +85,9 @@ static void ordered_is_as_in_keras(void **state)
     struct err e = ERR_INIT;
 
     two_classes(&m, 24, 23);
-    check_ok(split_make(&s, &m.d, &(struct split_options){.kind = SPLIT_ORDERED, .fraction = 0.2},
-                        &e),
-             e);
+    check_ok(
+        split_make(&s, &m.d, &(struct split_options){.kind = SPLIT_ORDERED, .fraction = 0.2}, &e),
+        e);
     check_partition(&s, &m.d);
     assert_int_equal(s.valid_count, 4 + 4); /* int(4.8), int(4.6) */
     for (size_t i = 0; i < 4; i++) {
@@ -243,7 +243,8 @@ static void nothing_to_validate_with(void **state)
     struct err e = ERR_INIT;
 
     two_classes(&m, 3, 2);
-    check_ok(split_make(&s, &m.d, &(struct split_options){.kind = SPLIT_GROUP, .fraction = 0}, &e), e);
+    check_ok(split_make(&s, &m.d, &(struct split_options){.kind = SPLIT_GROUP, .fraction = 0}, &e),
+             e);
     assert_int_equal(s.train_count, 5);
     assert_int_equal(s.valid_count, 0);
     split_release(&s);
