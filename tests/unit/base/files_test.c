@@ -1,0 +1,140 @@
+/* Files, digests and child processes, in a folder of their own. */
+
+#include "digest.h"
+#include "err.h"
+#include "fs.h"
+#include "proc.h"
+
+#include "base_check.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int enter_folder(void **state)
+{
+    static char dir[] = "/tmp/nephron-files-XXXXXX";
+    *state = mkdtemp(dir);
+    return *state != NULL && chdir(dir) == 0 ? 0 : -1;
+}
+
+static int leave_folder(void **state)
+{
+    return chdir("/") == 0 ? fs_remove_tree(*state, NULL) : -1;
+}
+
+static int count_entries(void *ctx, const struct fs_entry *entry, struct err *e)
+{
+    strbuf_addf(ctx, "%s%s ", entry->path, S_ISDIR(entry->st.st_mode) ? "/" : "");
+    return 0;
+}
+
+static void writes_are_whole_and_leave_no_temp_file(void **state)
+{
+    struct err e = ERR_INIT;
+    bool changed;
+    struct strbuf b;
+    strbuf_init(&b);
+    assert_int_equal(fs_mkdirs("d/e/f", &e), 0);
+    assert_int_equal(fs_write_atomic("d/x", "hello", 5, 0444, &e), 0);
+    assert_int_equal(fs_write_atomic("d/x", "world!", 6, 0, &e), 0);
+    assert_int_equal(fs_read("d/x", 0, &b, &e), 0);
+    assert_string_equal(b.p, "world!");
+    assert_int_equal(fs_write_if_changed("d/x", "world!", 6, &changed, &e), 0);
+    assert_false(changed);
+    strbuf_reset(&b);
+    assert_int_equal(fs_walk("d", count_entries, &b, &e), 0);
+    assert_string_equal(b.p, "e/ e/f/ x ");
+    strbuf_release(&b);
+}
+
+static void errors_name_the_file(void **state)
+{
+    struct err e = ERR_INIT;
+    struct strbuf b;
+    strbuf_init(&b);
+    assert_int_equal(fs_read("absent", 0, &b, &e), -1);
+    assert_int_equal(e.code, ERR_MISSING);
+    assert_string_equal(e.text, "cannot open absent: No such file or directory");
+    assert_int_equal(fs_write_atomic("no/such/folder", "x", 1, 0, &e), -1);
+    assert_int_equal(fs_write_atomic("big", "0123456789", 10, 0, &e), 0);
+    assert_int_equal(fs_read("big", 9, &b, &e), -1);
+    assert_int_equal(e.code, ERR_LIMIT);
+    strbuf_release(&b);
+}
+
+static void removal_follows_no_link(void **state)
+{
+    struct err e = ERR_INIT;
+    assert_int_equal(fs_mkdirs("keep", &e), 0);
+    assert_int_equal(fs_write_atomic("keep/file", "x", 1, 0, &e), 0);
+    assert_int_equal(fs_mkdirs("gone/sub", &e), 0);
+    assert_int_equal(symlink("../keep", "gone/link"), 0);
+    assert_int_equal(fs_remove_tree("gone", &e), 0);
+    assert_false(fs_exists("gone"));
+    assert_true(fs_exists("keep/file"));
+    assert_int_equal(fs_remove_tree("gone", &e), 0);
+}
+
+static void digests_match_known_values(void **state)
+{
+    char hex[DIGEST_HEX_SIZE];
+    digest_buffer(DIGEST_MD5, "foo", 3, hex);
+    assert_string_equal(hex, "acbd18db4cc2f85cedef654fccc4a4d8");
+    digest_buffer(DIGEST_SHA256, "abc", 3, hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    assert_int_equal(digest_crc32c(0, "123456789", 9), 0xE3069283);
+    uint64_t size;
+    assert_int_equal(fs_write_atomic("f", "foo", 3, 0, NULL), 0);
+    assert_int_equal(digest_file(DIGEST_MD5, "f", hex, &size, NULL), 0);
+    assert_string_equal(hex, "acbd18db4cc2f85cedef654fccc4a4d8");
+    assert_int_equal(size, 3);
+}
+
+static void children_are_captured(void **state)
+{
+    const char *const argv[] = {"sh", "-c", "echo out; echo err >&2; exit 3", NULL};
+    struct strbuf out, errout;
+    struct proc_status st;
+    strbuf_init(&out);
+    strbuf_init(&errout);
+    assert_int_equal(proc_capture(&(struct proc_options){.argv = argv}, &out, &errout, &st, NULL), 0);
+    assert_string_equal(out.p, "out\n");
+    assert_string_equal(errout.p, "err\n");
+    assert_true(st.exited);
+    assert_int_equal(proc_exit_code(&st), 3);
+    const char *const nothing[] = {"/nonexistent/program", NULL};
+    struct err e = ERR_INIT;
+    assert_int_equal(proc_capture(&(struct proc_options){.argv = nothing}, &out, NULL, &st, &e), -1);
+    assert_int_equal(e.code, ERR_MISSING);
+    strbuf_release(&out);
+    strbuf_release(&errout);
+}
+
+static void groups_are_killed_and_folders_entered(void **state)
+{
+    const char *const argv[] = {"sh", "-c", "sleep 100 & wait", NULL};
+    for (int with_parent = 0; with_parent < 2; with_parent++) {
+        struct proc p;
+        struct proc_status st;
+        struct proc_options opt = {.argv = argv, .cwd = "/", .new_group = true, .die_with_parent = with_parent};
+        assert_int_equal(proc_start(&p, &opt, NULL), 0);
+        assert_int_equal(proc_poll(&p, &st, NULL), 0);
+        proc_kill(&p, SIGKILL);
+        assert_int_equal(proc_wait(&p, &st, NULL), 0);
+        assert_false(st.exited);
+        assert_int_equal(proc_exit_code(&st), 128 + SIGKILL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(writes_are_whole_and_leave_no_temp_file), cmocka_unit_test(errors_name_the_file),
+        cmocka_unit_test(removal_follows_no_link),                 cmocka_unit_test(digests_match_known_values),
+        cmocka_unit_test(children_are_captured), cmocka_unit_test(groups_are_killed_and_folders_entered),
+    };
+    return cmocka_run_group_tests(tests, enter_folder, leave_folder);
+}
