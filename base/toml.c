@@ -577,8 +577,7 @@ static struct value *parse_simple_key(struct parser *p)
         fail(p, "expected a key");
         return NULL;
     }
-    struct value *key =
-        new_node(p, value_str(p->a, str_sub(p->text, start, p->at - start)));
+    struct value *key = new_node(p, value_str(p->a, str_sub(p->text, start, p->at - start)));
     if (key) {
         key->column -= (unsigned)(p->at - start);
     }

@@ -319,18 +319,13 @@ static struct value *parse_number(struct lit *l)
         v = value_str(l->p->a, s);
         v->type = VALUE_BIGINT;
     } else {
-        if (s.n && s.p[s.n - 1] == '.') {
-            strbuf_addch(&b, '0');
-        }
-        if (s.n && s.p[0] == '.') {
-            struct strbuf zero;
-            strbuf_init(&zero);
-            strbuf_addf(&zero, "0%s", b.p);
-            strbuf_reset(&b);
-            strbuf_addstr(&b, strbuf_str(&zero));
-            strbuf_release(&zero);
-        }
-        v = num_parse_double(strbuf_str(&b), &f) ? value_float(l->p->a, f) : NULL;
+        /* "3." and ".5" are numbers in Python */
+        struct strbuf full;
+        strbuf_init(&full);
+        strbuf_addf(&full, "%s%s%s", s.n && s.p[0] == '.' ? "0" : "", b.p,
+                    s.n && s.p[s.n - 1] == '.' ? "0" : "");
+        v = num_parse_double(strbuf_str(&full), &f) ? value_float(l->p->a, f) : NULL;
+        strbuf_release(&full);
     }
     strbuf_release(&b);
     l->at = i;

@@ -29,13 +29,39 @@ void stagefile_join_command(char *const *words, size_t count, struct strbuf *cmd
 
 /* --- lines ------------------------------------------------------------------------------------ */
 
+/* Length of the line break at `at` as YAML counts lines: LF, CR LF, CR, NEL, LS, PS; 0: none. */
+static size_t line_break(struct str text, size_t at)
+{
+    const unsigned char *p = (const unsigned char *)text.p + at;
+    size_t left = text.n - at;
+    if (p[0] == '\n' || p[0] == '\r') {
+        return p[0] == '\r' && left > 1 && p[1] == '\n' ? 2 : 1;
+    }
+    if (p[0] == 0xc2 && left > 1 && p[1] == 0x85) {
+        return 2;
+    }
+    return p[0] == 0xe2 && left > 2 && p[1] == 0x80 && (p[2] & 0xfe) == 0xa8 ? 3 : 0;
+}
+
 /* Offset of the start of line n (from 1); the end of the text beyond the last. */
 static size_t line_start(struct str text, unsigned n)
 {
     size_t at = 0;
-    for (unsigned i = 1; i < n && at < text.n; i++) {
-        const char *nl = memchr(text.p + at, '\n', text.n - at);
-        at = nl ? (size_t)(nl - text.p) + 1 : text.n;
+    for (unsigned i = 1; i < n && at < text.n;) {
+        size_t cut = line_break(text, at);
+        i += cut > 0;
+        at += cut ? cut : 1;
+    }
+    return at;
+}
+
+/* Offset of the value's first character: columns count characters, not bytes. */
+static size_t offset_of(struct str text, const struct value *v)
+{
+    size_t at = line_start(text, v->line);
+    for (unsigned i = 1; i < v->column && at < text.n; i++) {
+        for (at++; at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80; at++) {
+        }
     }
     return at;
 }
@@ -87,7 +113,7 @@ static struct entry find_entry(struct str text, const struct value *map, const c
 
 static bool is_flow(struct str text, const struct value *map)
 {
-    size_t at = line_start(text, map->line) + map->column - 1;
+    size_t at = offset_of(text, map);
     return map->line == 0 || at >= text.n || text.p[at] == '{';
 }
 
@@ -473,7 +499,8 @@ static void freeze_map(struct str text, const struct value *map, size_t end, boo
 {
     struct entry line = find_entry(text, map, "frozen", end);
     if (is_flow(text, map)) {
-        size_t at = line_start(text, map->line) + map->column;
+        size_t at = offset_of(text, map);
+        at += at < text.n; /* after the brace */
         add_part(out, text, 0, at);
         strbuf_addf(out, "frozen: %s, ", frozen ? "true" : "false");
         add_part(out, text, at, text.n);
@@ -512,7 +539,7 @@ static int set_frozen(struct arena *a, struct str text, const char *shown, const
         return 0;
     }
     if (have && is_flow(text, map)) {
-        size_t at = line_start(text, have->line) + have->column - 1;
+        size_t at = offset_of(text, have);
         add_part(out, text, 0, at);
         strbuf_adds(out, frozen ? "true" : "false");
         add_part(out, text, at + (have->b ? 4 : 5), text.n);

@@ -86,14 +86,13 @@ def repo_view(repo):
     from dvc.commands.dag import _show_ascii, _show_dot, _show_mermaid, _transform
 
     active = get_active_graph(graph)
-    small = len(graph) < 9
     dag = {}
     for outs in (False, True):
         view = _transform(repo.index, outs)
         prefix = "outs_" if outs else ""
         dag[prefix + "mermaid"] = _show_mermaid(view) + "\n"
         dag[prefix + "md"] = _show_mermaid(view, True) + "\n"
-        if small and len(view):
+        if 0 < len(view) < 9:
             # DVC's picture depends on the addresses of objects: every one it draws is right.
             dag[prefix + "text"] = sorted({_show_ascii(view) + "\n" for _ in range(12)})
         dag[prefix + "dot"] = _show_dot(view) + "\n"

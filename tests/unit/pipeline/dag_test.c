@@ -19,8 +19,8 @@ static const char *render(struct place *t, const char *yaml, const char *target,
     place_write(t, "dvc.yaml", yaml);
     assert_string_equal(place_graph(t), "");
     if (target) {
-        assert_int_equal(
-            graph_select(&t->g, &t->repo, &target, 1, &outputs, &t->a, &sel, &t->e), 0);
+        assert_int_equal(graph_select(&t->g, &t->repo, &target, 1, &outputs, &t->a, &sel, &t->e),
+                         0);
     }
     strbuf_reset(&t->text);
     if (dag_render(&t->g, &t->repo, target ? &sel : NULL, &opt, &t->text, &t->e) < 0) {
@@ -153,8 +153,14 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
     const struct CMUnitTest tests[] = {
-        T(boxes_as_dvc_draws_them), T(single_boxes_and_chains), T(dot), T(mermaid), T(targets),
-        T(groups_collapse), T(collapsed_cycles_are_drawn), T(larger_graphs_keep_their_boxes),
+        T(boxes_as_dvc_draws_them),
+        T(single_boxes_and_chains),
+        T(dot),
+        T(mermaid),
+        T(targets),
+        T(groups_collapse),
+        T(collapsed_cycles_are_drawn),
+        T(larger_graphs_keep_their_boxes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -25,13 +25,14 @@ static const char *down(struct place *t, const char *name)
 static void edges(void **state)
 {
     struct place *t = *state;
-    place_write(t, "dvc.yaml", "stages:\n"
-                               "  last: {cmd: x, deps: [dir, m/w/file, params.yaml]}\n"
-                               "  a: {cmd: x, outs: [dir/a]}\n"
-                               "  b: {cmd: x, outs: [dir/b], params: [lr]}\n"
-                               "  c: {cmd: x, deps: [dir2], outs: [m]}\n"
-                               "  p: {cmd: x, outs: [params.yaml]}\n"
-                               "  d: {cmd: x, deps: [in], outs: [dir2]}\n");
+    place_write(t, "dvc.yaml",
+                "stages:\n"
+                "  last: {cmd: x, deps: [dir, m/w/file, params.yaml]}\n"
+                "  a: {cmd: x, outs: [dir/a]}\n"
+                "  b: {cmd: x, outs: [dir/b], params: [lr]}\n"
+                "  c: {cmd: x, deps: [dir2], outs: [m]}\n"
+                "  p: {cmd: x, outs: [params.yaml]}\n"
+                "  d: {cmd: x, deps: [in], outs: [dir2]}\n");
     place_write(t, "in.dvc", "outs:\n- path: in\n  md5: aaa\n");
     assert_string_equal(place_graph(t), "");
     assert_string_equal(up(t, "last"), "a b c p");
@@ -110,11 +111,12 @@ static const char *pick(struct place *t, const char *target, struct graph_target
 
 static void write_project(struct place *t)
 {
-    place_write(t, "dvc.yaml", "stages:\n"
-                               "  prep: {cmd: x, outs: [data/clean]}\n"
-                               "  g: {foreach: [a, b], do: {cmd: x, outs: [\"g/${item}\"]}}\n"
-                               "  train: {cmd: x, deps: [data/clean], outs: [m]}\n"
-                               "  empty: {foreach: [], do: {cmd: x}}\n");
+    place_write(t, "dvc.yaml",
+                "stages:\n"
+                "  prep: {cmd: x, outs: [data/clean]}\n"
+                "  g: {foreach: [a, b], do: {cmd: x, outs: [\"g/${item}\"]}}\n"
+                "  train: {cmd: x, deps: [data/clean], outs: [m]}\n"
+                "  empty: {foreach: [], do: {cmd: x}}\n");
     place_write(t, "sub/dvc.yaml", "stages:\n  s: {cmd: x, deps: [../m], outs: [r]}\n");
     place_write(t, "raw.dvc", "outs:\n- path: raw\n");
     assert_string_equal(place_graph(t), "");
@@ -187,15 +189,16 @@ static const char *plan(struct place *t, const char *target, struct graph_plan_o
 static void plans(void **state)
 {
     struct place *t = *state;
-    place_write(t, "dvc.yaml", "stages:\n"
-                               "  E: {cmd: x, deps: [d, f]}\n"
-                               "  A: {cmd: x, outs: [a]}\n"
-                               "  B: {cmd: x, deps: [a], outs: [b]}\n"
-                               "  C: {cmd: x, deps: [a], outs: [c]}\n"
-                               "  D: {cmd: x, deps: [b, c], outs: [d]}\n"
-                               "  G: {cmd: x, outs: [g]}\n"
-                               "  F: {cmd: x, deps: [g], outs: [f]}\n"
-                               "  Z: {cmd: x, outs: [z]}\n");
+    place_write(t, "dvc.yaml",
+                "stages:\n"
+                "  E: {cmd: x, deps: [d, f]}\n"
+                "  A: {cmd: x, outs: [a]}\n"
+                "  B: {cmd: x, deps: [a], outs: [b]}\n"
+                "  C: {cmd: x, deps: [a], outs: [c]}\n"
+                "  D: {cmd: x, deps: [b, c], outs: [d]}\n"
+                "  G: {cmd: x, outs: [g]}\n"
+                "  F: {cmd: x, deps: [g], outs: [f]}\n"
+                "  Z: {cmd: x, outs: [z]}\n");
     assert_string_equal(place_graph(t), "");
     assert_string_equal(PLAN(NULL), "A B C D G F E Z 0,1,1,2,0,1,2,0");
     assert_string_equal(PLAN("D"), "A B C D 0,1,1,2");
@@ -214,17 +217,19 @@ static void plans(void **state)
 static void frozen_stages_stand_alone(void **state)
 {
     struct place *t = *state;
-    place_write(t, "dvc.yaml", "stages:\n"
-                               "  a: {cmd: x, outs: [a]}\n"
-                               "  b: {cmd: x, deps: [a], outs: [b], frozen: true}\n"
-                               "  c: {cmd: x, deps: [b]}\n");
+    place_write(t, "dvc.yaml",
+                "stages:\n"
+                "  a: {cmd: x, outs: [a]}\n"
+                "  b: {cmd: x, deps: [a], outs: [b], frozen: true}\n"
+                "  c: {cmd: x, deps: [b]}\n");
     assert_string_equal(place_graph(t), "");
     assert_string_equal(PLAN("c"), "b c 0,1");
     assert_string_equal(PLAN("a", .downstream = true), "a 0");
     assert_string_equal(PLAN("c", .pipeline = true), "b c 0,1");
 }
 
-/* Ten thousand stages, each on the one before, in folders: a walk of all pairs would take minutes. */
+/* Ten thousand stages, each on the one before, in folders: a walk of all pairs would take minutes.
+ */
 static void many_stages(void **state)
 {
     struct place *t = *state;
@@ -250,8 +255,9 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
     const struct CMUnitTest tests[] = {
-        T(edges), T(refusals),  T(targets),
-        T(output_targets), T(plans), T(frozen_stages_stand_alone), T(many_stages),
+        T(edges),          T(refusals), T(targets),
+        T(output_targets), T(plans),    T(frozen_stages_stand_alone),
+        T(many_stages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
-/* Parameter and metric files: values, differences, tables. Expected texts were printed by DVC 3.67. */
+/* Parameter and metric files: values, differences, tables. Expected texts were printed by DVC 3.67.
+ */
 #include "json.h"
 #include "metrics.h"
 #include "params.h"
@@ -35,9 +36,8 @@ static void files_by_extension(void **state)
     for (size_t i = 0; i < 4; i++) {
         struct err e = ERR_INIT;
         assert_null(params_parse(&t->a, str_from(bad[i][0]), bad[i][1], &e));
-        const char *want =
-            arena_printf(&t->a, "unable to read: '%s', %s file structure is corrupted", bad[i][1],
-                         names[i]);
+        const char *want = arena_printf(
+            &t->a, "unable to read: '%s', %s file structure is corrupted", bad[i][1], names[i]);
         assert_memory_equal(e.text, want, strlen(want));
     }
 }
@@ -72,15 +72,14 @@ static void values_of_a_stage(void **state)
     assert_int_equal(params_read(&c, &t->repo, &s->params[0], &values, &missing, &t->e), 0);
     assert_string_equal(as_json(t, values), "{\"net.depth\": 3, \"lr\": 0.1}");
     params_missing_error(&t->repo, &s->params[0], missing, &t->e);
-    assert_string_equal(t->e.text,
-                        "Parameters 'nope, none' are missing from 'sub/params.yaml'.");
+    assert_string_equal(t->e.text, "Parameters 'nope, none' are missing from 'sub/params.yaml'.");
     assert_int_equal(params_read(&c, &t->repo, &s->params[1], &values, &missing, &t->e), -1);
     assert_memory_equal(t->e.text, "Unable to read parameters from 'sub/bad.yaml': ", 47);
     assert_int_equal(params_read(&c, &t->repo, &s->params[2], &values, &missing, &t->e), -1);
     assert_string_equal(t->e.text, "dependency 'sub/gone.yaml' does not exist");
     assert_int_equal(t->e.code, ERR_MISSING);
-    assert_int_equal(
-        params_read(&c, &t->repo, &t->p.stages[1].params[0], &values, &missing, &t->e), 0);
+    assert_int_equal(params_read(&c, &t->repo, &t->p.stages[1].params[0], &values, &missing, &t->e),
+                     0);
     assert_string_equal(as_json(t, values),
                         "{\"lr\": 0.1, \"net\": {\"depth\": 3}, \"l\": [1, 2]}");
     params_cache_release(&c);
@@ -92,8 +91,10 @@ static struct value *difference(struct place *t, bool all)
     value_set(&t->a, old, "params.yaml",
               parse(t, "IMAGE_SIZE: [224, 224, 3]\nEPOCHS: 1\nlr: 0.1\n", "p.yaml"));
     value_set(&t->a, new, "params.yaml",
-              parse(t, "IMAGE_SIZE: [224, 224, 3]\nEPOCHS: 2\nlr: 0.123456789\n"
-                       "n: {a: {b: 1}, l: [1, x], e: {}}\n", "p.yaml"));
+              parse(t,
+                    "IMAGE_SIZE: [224, 224, 3]\nEPOCHS: 2\nlr: 0.123456789\n"
+                    "n: {a: {b: 1}, l: [1, x], e: {}}\n",
+                    "p.yaml"));
     return params_diff(&t->a, old, new, all);
 }
 
@@ -120,8 +121,7 @@ static void differences(void **state)
 static void difference_tables(void **state)
 {
     struct place *t = *state;
-    struct table_diff_options opt = {
-        .title = "Param", .old_name = "HEAD", .new_name = "workspace"};
+    struct table_diff_options opt = {.title = "Param", .old_name = "HEAD", .new_name = "workspace"};
     strbuf_reset(&t->text);
     table_diff(difference(t, false), &opt, &t->text);
     assert_string_equal(t->text.p, "Path         Param    HEAD    workspace\n"
@@ -166,11 +166,14 @@ static void metric_tables(void **state)
     assert_string_equal(t->text.p, "Path         acc      i    sub.b    sub.f1    sub.s\n"
                                    "scores.json  0.12346  3    True     1.0       txt\n");
     struct value *old = value_map(&t->a), *new = value_map(&t->a);
-    value_set(&t->a, new, "scores.json",
-              value_get(value_get(value_get(value_get(scores(t), ""), "data"), "scores.json"),
-                        "data"));
-    struct table_diff_options opt = {.title = "Metric", .old_name = "HEAD",
-                                     .new_name = "workspace", .change = true, .precision = 5};
+    value_set(
+        &t->a, new, "scores.json",
+        value_get(value_get(value_get(value_get(scores(t), ""), "data"), "scores.json"), "data"));
+    struct table_diff_options opt = {.title = "Metric",
+                                     .old_name = "HEAD",
+                                     .new_name = "workspace",
+                                     .change = true,
+                                     .precision = 5};
     strbuf_reset(&t->text);
     table_diff(params_diff(&t->a, old, new, false), &opt, &t->text);
     assert_string_equal(t->text.p, "Path         Metric    HEAD    workspace    Change\n"
@@ -184,16 +187,16 @@ static void metric_tables(void **state)
 static void what_is_looked_at(void **state)
 {
     struct place *t = *state;
-    place_write(t, "dvc.yaml", "params: [top.json]\nmetrics: [top_m.json]\nstages:\n"
-                               "  a: {cmd: x, params: [lr, {o.yaml: [k]}], metrics: [m.json]}\n"
-                               "  b: {cmd: x, params: [net, {o.yaml: }]}\n");
+    place_write(t, "dvc.yaml",
+                "params: [top.json]\nmetrics: [top_m.json]\nstages:\n"
+                "  a: {cmd: x, params: [lr, {o.yaml: [k]}], metrics: [m.json]}\n"
+                "  b: {cmd: x, params: [net, {o.yaml: }]}\n");
     place_load(t);
     assert_string_equal(as_json(t, params_targets(&t->a, &t->p, true, true)),
                         "{\"params.yaml\": [\"lr\", \"net\"], \"o.yaml\": []}");
     assert_string_equal(as_json(t, params_targets(&t->a, &t->p, false, true)),
                         "{\"params.yaml\": [], \"o.yaml\": [], \"top.json\": []}");
-    assert_string_equal(as_json(t, metrics_targets(&t->a, &t->p)),
-                        "[\"m.json\", \"top_m.json\"]");
+    assert_string_equal(as_json(t, metrics_targets(&t->a, &t->p)), "[\"m.json\", \"top_m.json\"]");
     const struct value *doc = parse(t, "a: {b: 1, c: 2}\nd: 3\ne: 4\n", "p.yaml");
     const struct value *some = parse(t, "[a.b, d, nope]", "p.yaml");
     assert_string_equal(as_json(t, params_project(&t->a, doc, some)),

@@ -58,26 +58,34 @@ static void writes_what_dvc_writes(void **state)
 {
     struct place *t = *state;
     static const char *const deps[] = {"src/a.py", "config/config.yaml"},
-                            *params[] = {"lr,EPOCHS", "other.yaml:a,b", "whole.yaml:"};
+                             *params[] = {"lr,EPOCHS", "other.yaml:a,b", "whole.yaml:"};
     static const struct stagefile_out outs[] = {
         {"out x.txt", "outs", false, false}, {"o2", "outs", true, false},
         {"op", "outs", false, true},         {"opn", "outs", true, true},
         {"m.json", "metrics", false, false}, {"m2.json", "metrics", true, false},
         {"p.csv", "plots", false, false},
     };
-    struct stagefile_add x = {.name = "add1", .cmd = "python src/a.py --x \"a b\"",
-                              .desc = "some: desc", .deps = deps, .dep_count = 2,
-                              .params = params, .param_count = 3, .outs = outs, .out_count = 7,
+    struct stagefile_add x = {.name = "add1",
+                              .cmd = "python src/a.py --x \"a b\"",
+                              .desc = "some: desc",
+                              .deps = deps,
+                              .dep_count = 2,
+                              .params = params,
+                              .param_count = 3,
+                              .outs = outs,
+                              .out_count = 7,
                               .always_changed = true};
     static const char *const before[] = {
         "", "# head\nstages:\n  a: # why\n    cmd: x\n# end comment\n",
         "stages:\n  a:\n    cmd: x\n\n# about metrics\nmetrics: []\n", "stages:\n"};
     static const char *const around[][2] = {
-        {"stages:\n", ""}, {"# head\nstages:\n  a: # why\n    cmd: x\n# end comment\n", ""},
-        {"stages:\n  a:\n    cmd: x\n", "\n# about metrics\nmetrics: []\n"}, {NULL, NULL}};
+        {"stages:\n", ""},
+        {"# head\nstages:\n  a: # why\n    cmd: x\n# end comment\n", ""},
+        {"stages:\n  a:\n    cmd: x\n", "\n# about metrics\nmetrics: []\n"},
+        {NULL, NULL}};
     for (size_t i = 0; i < 3; i++) {
-        assert_string_equal(add(t, before[i], x), arena_printf(&t->a, "%s%s%s", around[i][0], entry,
-                                                               around[i][1]));
+        assert_string_equal(add(t, before[i], x),
+                            arena_printf(&t->a, "%s%s%s", around[i][0], entry, around[i][1]));
     }
     /* What was written is read back as the same stage. */
     place_write(t, "dvc.yaml", add(t, before[1], x));
@@ -212,12 +220,13 @@ static void listing(void **state)
     }
     strbuf_reset(&t->text);
     stagefile_list(stages, t->p.stage_count, false, &t->text);
-    assert_string_equal(t->text.p, "a       Outputs o, p; Reports m.json\n"
-                                   "longer  Depends on d, params.yaml\n"
-                                   "c       No outputs or dependencies\n"
-                                   "d       first line\n"
-                                   "e       Reports aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-                                   "aaaaaaaaaaaaaaaaaaaaaaa…\n");
+    assert_string_equal(t->text.p,
+                        "a       Outputs o, p; Reports m.json\n"
+                        "longer  Depends on d, params.yaml\n"
+                        "c       No outputs or dependencies\n"
+                        "d       first line\n"
+                        "e       Reports aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                        "aaaaaaaaaaaaaaaaaaaaaaa…\n");
     strbuf_reset(&t->text);
     stagefile_list(stages, 2, true, &t->text);
     assert_string_equal(t->text.p, "a\nlonger\n");
@@ -227,8 +236,13 @@ int main(void)
 {
 #define T(f) cmocka_unit_test_setup_teardown(f, place_setup, place_teardown)
     const struct CMUnitTest tests[] = {
-        T(writes_what_dvc_writes), T(refusals), T(force_replaces_in_place), T(commands_are_joined),
-        T(freezing),               T(removing), T(listing),
+        T(writes_what_dvc_writes),
+        T(refusals),
+        T(force_replaces_in_place),
+        T(commands_are_joined),
+        T(freezing),
+        T(removing),
+        T(listing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -29,7 +29,8 @@ static void values(void **state)
          "{\"a\": 1.0, \"b\": 5e+22, \"c\": 1000000.0, \"d\": -0.02, \"e\": 6.626e-34, "
          "\"f\": 9224.51}"},
         {"a=inf\nb=-inf\nc=nan\n", "{\"a\": Infinity, \"b\": -Infinity, \"c\": NaN}"},
-        {"a=\"b\\t\\\"\\u00e9\\U0001F600\"\nb='C:\\x'\nc=\"\"\"\nx \\\n   y\"\"\"\nd='''\nq''r'''\n",
+        {"a=\"b\\t\\\"\\u00e9\\U0001F600\"\nb='C:\\x'\nc=\"\"\"\nx \\\n   "
+         "y\"\"\"\nd='''\nq''r'''\n",
          "{\"a\": \"b\\t\\\"\\u00e9\\ud83d\\ude00\", \"b\": \"C:\\\\x\", \"c\": \"x y\", "
          "\"d\": \"q''r\"}"},
         {"a=\"\"\"x\"\"\"\"\"\n", "{\"a\": \"x\\\"\\\"\"}"},
@@ -52,8 +53,8 @@ static void dates_keep_their_text(void **state)
 {
     struct place *t = *state;
     static const char *const dates[] = {"1979-05-27T07:32:00Z", "1979-05-27 07:32:00.999-07:00",
-                                        "1979-05-27T00:32:00", "1979-05-27", "07:32:00.5",
-                                        "2000-02-29"};
+                                        "1979-05-27T00:32:00",  "1979-05-27",
+                                        "07:32:00.5",           "2000-02-29"};
     for (size_t i = 0; i < sizeof(dates) / sizeof(*dates); i++) {
         struct str text = str_from(arena_printf(&t->a, "d = %s # c\n", dates[i]));
         struct value *v = toml_parse(&t->a, text, "p.toml", &t->e);
