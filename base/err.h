@@ -61,6 +61,13 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 /* Appends to the text: a hint or a list member. Always returns -1. */
 int err_append(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
+/* The compiler learns that these return -1, and so which variables are set behind a failed call. */
+static inline int err_failed(void) { return -1; }
+#define err_set(...) (err_set(__VA_ARGS__), err_failed())
+#define err_sys(...) (err_sys(__VA_ARGS__), err_failed())
+#define err_wrap(...) (err_wrap(__VA_ARGS__), err_failed())
+#define err_append(...) (err_append(__VA_ARGS__), err_failed())
+
 void err_clear(struct err *e);
 const char *err_code_name(enum err_code code);
 
