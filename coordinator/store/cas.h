@@ -106,9 +106,16 @@ int cas_link_out(struct cas *c, struct cas_id id, const char *dst,
                  const struct cas_out_options *opt, struct err *e);
 /* Is `path` (st from lstat) already what cache.type asks for, for this object? */
 bool cas_is_linked(struct cas *c, struct cas_id id, const char *path);
-/* After cas_put_file: makes the workspace file a link to the object, when cache.type asks for
- * links. */
-int cas_relink(struct cas *c, struct cas_id id, const char *path, bool isexec, struct err *e);
+/*
+ * After cas_put_file: makes the workspace file what cache.type asks for, as DVC does: hard links are always made; a
+ * file that is an output by itself (single) becomes a symbolic link, or a copy with the mode of new files; members of
+ * folders that are plain files stay as they are when the list of types allows copies.
+ */
+struct cas_relink_options {
+    bool isexec, single;
+};
+int cas_relink(struct cas *c, struct cas_id id, const char *path,
+               const struct cas_relink_options *opt, struct err *e);
 /* A file, or every file below a folder: links become writable copies, copies get mode 644 by umask.
  */
 int cas_unprotect(struct cas *c, const char *path, struct err *e);

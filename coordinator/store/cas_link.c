@@ -136,12 +136,32 @@ bool cas_is_linked(struct cas *c, struct cas_id id, const char *path)
     return false;
 }
 
-int cas_relink(struct cas *c, struct cas_id id, const char *path, bool isexec, struct err *e)
+/* Is it the kind of link that is tried first? */
+static bool is_first_kind(struct cas *c, struct cas_id id, const char *path)
 {
-    if (cas_is_linked(c, id, path)) {
+    struct cas only = *c;
+    only.opt.link_count = 1;
+    return cas_is_linked(&only, id, path);
+}
+
+int cas_relink(struct cas *c, struct cas_id id, const char *path, const struct cas_relink_options *opt,
+               struct err *e)
+{
+    enum fs_link first = c->opt.links[0];
+    bool strict = first == FS_HARDLINK || (first == FS_SYMLINK && opt->single);
+    if (strict ? !is_first_kind(c, id, path) : !cas_is_linked(c, id, path)) {
+        return cas_link_out(c, id, path, &(struct cas_out_options){.isexec = opt->isexec}, e);
+    }
+    if (!opt->single || first == FS_HARDLINK || first == FS_SYMLINK) {
         return 0;
     }
-    return cas_link_out(c, id, path, &(struct cas_out_options){.isexec = isexec}, e);
+    struct stat st;
+    mode_t mode = file_mode(c) | (opt->isexec ? S_IXUSR : 0);
+    if (lstat(path, &st) == 0 && S_ISREG(st.st_mode) && (st.st_mode & 07777) != mode &&
+        chmod(path, mode) < 0) {
+        return err_sys(e, "cannot set the mode of '%s'", path);
+    }
+    return 0;
 }
 
 /* ---- unprotect ---- */

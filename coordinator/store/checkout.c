@@ -33,6 +33,7 @@ struct action {
     bool legacy_was, legacy_now, isexec;
     bool chmod_only;
     bool is_relink; /* content stays */
+    bool skip;       /* its out cannot be restored: left alone */
     bool absent;    /* applied, and the object was gone */
 };
 
@@ -159,10 +160,6 @@ static void plan_single(struct plan *p, struct out_plan *o, const struct content
     plan_file(p, o, o->abs, o->want.md5, was, now->legacy);
     if (p->action_count > o->first) {
         p->actions[p->action_count - 1].isexec = o->want.isexec;
-    } else if (o->want.isexec && !now->hash.isexec) {
-        struct action *x = add_action(p, o->abs);
-        x->was = x->now = was;
-        x->chmod_only = true;
     }
 }
 
@@ -197,6 +194,16 @@ static void plan_out(struct plan *p, struct out_plan *o, const struct content *n
                    o->abs);
         return;
     }
+    if (now->hash.md5 && !strcmp(now->hash.md5, o->want.md5) && !p->opt->relink) {
+        /* right already, also when the cache has lost it; only the exec bit may be missing */
+        if (o->want.isexec && !now->hash.isexec) {
+            struct action *x = add_action(p, o->abs);
+            x->was = x->now = now->hash.md5;
+            x->chmod_only = true;
+            o->count = 1;
+        }
+        return;
+    }
     struct cas_id id = {o->want.md5, o->want.legacy};
     o->is_dir = cas_md5_valid(o->want.md5) && o->want.md5[32];
     if (o->is_dir && cas_read_dir(p->s->cas, p->a, id, &o->want_tree, NULL) < 0) {
@@ -214,9 +221,6 @@ static void plan_out(struct plan *p, struct out_plan *o, const struct content *n
         const struct action *x = &p->actions[i];
         o->failed = x->now && !x->chmod_only &&
                     !cas_has(p->s->cas, (struct cas_id){x->now, x->legacy_now}, false);
-    }
-    if (o->failed) {
-        p->action_count = o->first;
     }
     o->count = p->action_count - o->first;
 }
@@ -253,7 +257,7 @@ static void apply_one(void *ctx, size_t i, int thread)
     struct action *x = &p->actions[i];
     struct err *e = &p->errs[thread];
     struct stat st;
-    if (e->code != ERR_NONE) {
+    if (e->code != ERR_NONE || x->skip) {
         return;
     }
     if (x->chmod_only) {
@@ -274,6 +278,9 @@ static int remove_old(struct plan *p, struct err *e)
 {
     for (size_t k = 0; k < p->count; k++) {
         struct out_plan *o = &p->outs[k];
+        for (size_t i = o->first; o->failed && i < o->first + o->count; i++) {
+            p->actions[i].skip = true;
+        }
         if (o->failed) {
             continue;
         }

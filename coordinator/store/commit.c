@@ -245,10 +245,8 @@ static int relink(struct store *s, struct arena *a, const struct content *c, str
     bool copies = first == FS_COPY || first == FS_REFLINK;
     const char *abs = repo_abs(s->repo, a, c->path);
     if (c->kind == CONTENT_FILE) {
-        if (copies && !c->is_link && c->st.st_nlink < 2) {
-            return 0;
-        }
-        return cas_relink(s->cas, (struct cas_id){c->hash.md5, false}, abs, c->hash.isexec, e);
+        return cas_relink(s->cas, (struct cas_id){c->hash.md5, false}, abs,
+                          &(struct cas_relink_options){c->hash.isexec, true}, e);
     }
     for (size_t i = 0; i < c->tree->count; i++) {
         const struct dirobj_item *item = &c->tree->items[i];
@@ -256,7 +254,8 @@ static int relink(struct store *s, struct arena *a, const struct content *c, str
             continue;
         }
         if (cas_relink(s->cas, (struct cas_id){item->md5, false},
-                       arena_printf(a, "%s/%s", abs, item->relpath), false, e) < 0) {
+                       arena_printf(a, "%s/%s", abs, item->relpath),
+                       &(struct cas_relink_options){0}, e) < 0) {
             return -1;
         }
     }
