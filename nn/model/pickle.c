@@ -360,7 +360,7 @@ static int make_tuple(struct pickle_machine *m, size_t from)
 
 static int op_tuple(struct pickle_machine *m)
 {
-    size_t from;
+    size_t from = 0;
     return pop_mark(m, &from) < 0 ? -1 : make_tuple(m, from);
 }
 
@@ -405,7 +405,7 @@ static int add_items(struct pickle_machine *m, size_t from, enum pickle_type typ
 
 static int add_marked(struct pickle_machine *m, enum pickle_type type)
 {
-    size_t from;
+    size_t from = 0;
     return pop_mark(m, &from) < 0 ? -1 : add_items(m, from, type);
 }
 
