@@ -8,7 +8,12 @@
 add_library(nn_stb STATIC data/stb_read.c data/stb_write.c)
 target_include_directories(nn_stb PUBLIC data)
 nephron_flags(nn_stb)
-target_compile_options(nn_stb PRIVATE -w -O2)
+# -fwrapv: both shift and add signed integers past their range here and there, on purpose or not; with
+# it that is defined, so the sanitizer need not speak of it. Its checks of memory and bounds stay.
+target_compile_options(nn_stb PRIVATE -w -O2 -fwrapv)
+if("undefined" IN_LIST NEPHRON_SANITIZE)
+  target_compile_options(nn_stb PRIVATE -fno-sanitize=shift,signed-integer-overflow)
+endif()
 
 nephron_library(nn_phantom
   SOURCES data/phantom.c data/phantom_anatomy.c data/phantom_draw.c data/image_write.c

@@ -161,10 +161,41 @@ static size_t jpeg_skip_scan(struct bytes file, size_t at)
     return file.n;
 }
 
+/*
+ * Huffman tables, T.81 B.2.4.2. Checked here because the decoder of 2022 (Debian 12) stores the
+ * code lengths before it counts them: more than 256 codes write past its table (found by
+ * image_fuzz). It meets segments at the same places as this walk: both go from marker to marker by
+ * the segments' lengths and leave a scan at the first marker that is no restart.
+ */
+static int jpeg_huffman(struct bytes seg, struct err *e)
+{
+    while (seg.n > 0) {
+        size_t codes = 0;
+
+        if (seg.n < 17) {
+            return err_set(e, ERR_FORMAT, "JPEG with a Huffman table that is cut off");
+        }
+        for (size_t i = 1; i <= 16; i++) {
+            codes += seg.p[i];
+        }
+        if (seg.p[0] >> 4 > 1 || (seg.p[0] & 15) > 3 || codes > 256 || 17 + codes > seg.n) {
+            return err_set(e, ERR_FORMAT,
+                           "JPEG with a Huffman table of %zu codes (class and place %02X)", codes,
+                           seg.p[0]);
+        }
+        seg.p += 17 + codes;
+        seg.n -= 17 + codes;
+    }
+    return 0;
+}
+
 static int jpeg_segment(unsigned marker, struct bytes seg, struct image_info *out, struct err *e)
 {
     if (marker >= M_SOF0 && marker <= 0xCF && marker != M_DHT && marker != 0xC8 && marker != 0xCC) {
         return jpeg_frame(marker, seg, out, e);
+    }
+    if (marker == M_DHT && jpeg_huffman(seg, e) < 0) {
+        return -1;
     }
     if (marker == M_APP1 && seg.n > 6 && memcmp(seg.p, "Exif\0", 6) == 0) {
         out->orientation = tiff_orientation((struct bytes){seg.p + 6, seg.n - 6});

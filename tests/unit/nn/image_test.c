@@ -255,6 +255,21 @@ static void bad_jpegs_are_refused(void **state)
     strbuf_release(&b);
 }
 
+static void bad_huffman_tables_are_refused(void **state)
+{
+    struct strbuf b;
+
+    small_jpeg(&b);
+    size_t table = find_marker(&b, 0xC4) + 4; /* class and place, then 16 counts */
+    uint8_t was = (uint8_t)b.p[table + 8];
+    b.p[table + 8] = (char)255;
+    refuse(b.p, b.n, ERR_FORMAT, "Huffman table of");
+    b.p[table + 8] = (char)was;
+    b.p[table] = 0x24;
+    refuse(b.p, b.n, ERR_FORMAT, "class and place 24");
+    strbuf_release(&b);
+}
+
 static void cmyk_is_refused_by_name(void **state)
 {
     static const uint8_t four[] = {0xFF, 0xD8, 0xFF, 0xC0, 0, 20, 8,    0, 8, 0,    8, 4,    1,
@@ -549,6 +564,7 @@ int main(void)
         cmocka_unit_test(png_kinds_become_rgb8),
         cmocka_unit_test(real_pictures_are_as_pil_reads_them),
         cmocka_unit_test(bad_jpegs_are_refused),
+        cmocka_unit_test(bad_huffman_tables_are_refused),
         cmocka_unit_test(cmyk_is_refused_by_name),
         cmocka_unit_test(too_many_scans_are_refused),
         cmocka_unit_test(bad_pngs_are_refused),
