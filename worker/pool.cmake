@@ -1,0 +1,4 @@
+# The stage pool of `mpirun -n N nephron repro`.
+nephron_library(worker_pool
+  SOURCES post.c pool.c seat.c runner_mpi.c repro_mpi.c
+  LINK tracked dispatch track base MPI::MPI_C)

@@ -1,0 +1,166 @@
+/* See repro_mpi.h. */
+#include "repro_mpi.h"
+
+#include "err.h"
+#include "log.h"
+#include "pool.h"
+#include "post.h"
+#include "repro_cli.h"
+#include "runner_mpi.h"
+#include "tracked.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <mpi.h>
+
+/* What a signal handler of a rank above 0 writes; rank 0 has the one of repro_cli.c. */
+static struct repro_stop stop;
+
+static void on_stop(int sig)
+{
+    stop.signal = sig == SIGHUP ? SIGTERM : sig;
+    stop.count = stop.count + 1;
+}
+
+static void install_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction sa = {.sa_handler = on_stop};
+    sigemptyset(&sa.sa_mask);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        sigaction(signals[i], &sa, NULL);
+    }
+}
+
+/* Every rank has the same words: nobody needs to be told of -q. */
+static bool is_quiet(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        bool flags = argv[i][0] == '-' && strspn(argv[i] + 1, "fispPRkvq") == strlen(argv[i] + 1);
+        if (strcmp(argv[i], "--quiet") == 0 || (flags && strchr(argv[i], 'q') != NULL)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* ---- rank 0 ---- */
+
+struct coordinator {
+    const struct pool *pool;
+    struct tracked *tracked;
+    bool quiet;
+};
+
+static struct runner *open_runner(void *ctx, const struct runner_hooks *hooks, int lock_fd,
+                                  struct err *e)
+{
+    const struct coordinator *c = ctx;
+    return runner_mpi_new(&(struct runner_mpi_options){.pool = c->pool,
+                                                       .hooks = hooks,
+                                                       .run = tracked_run(c->tracked),
+                                                       .no_commands = c->quiet,
+                                                       .lock_fd = lock_fd});
+}
+
+static int run_begin_tracked(void *ctx, const struct repro_context *rc, const struct event_sink **sink,
+                             const char **run_id, struct err *e)
+{
+    const struct coordinator *c = ctx;
+    return tracked_begin(c->tracked, rc, sink, run_id, e);
+}
+
+static void run_end_tracked(void *ctx, const struct repro_result *result, const struct err *why)
+{
+    const struct coordinator *c = ctx;
+    tracked_end(c->tracked, result, why);
+}
+
+/* -n N: `nephron repro -n N` hands its words to us, and its ranks are these. */
+static int launched_already(void *ctx, int ranks, const char *hostfile, int argc, char **argv,
+                            struct err *e)
+{
+    const struct coordinator *c = ctx;
+    if (ranks != c->pool->size) {
+        log_warn("pool", "-n %d: the launcher started %d rank%s, which will do", ranks, c->pool->size,
+                 c->pool->size == 1 ? "" : "s");
+    }
+    return 0;
+}
+
+static int coordinate(const struct pool *p, int argc, char **argv, bool quiet)
+{
+    struct arena a;
+    arena_init(&a);
+    struct tracked *t = tracked_new(&(struct tracked_options){
+        .argc = argc, .argv = argv, .world_size = p->size, .hosts = pool_hosts(p, &a)});
+    struct coordinator c = {.pool = p, .tracked = t, .quiet = quiet};
+    const struct repro_backend backend = {
+        .program = "nephron",
+        .open_runner = open_runner,
+        .slots = p->size,
+        .threads_per_slot = p->cores,
+        .launch = launched_already,
+        .run_begin = run_begin_tracked,
+        .run_end = run_end_tracked,
+        .ctx = &c,
+    };
+    int code = repro_main(argc, argv, &backend);
+    tracked_free(t);
+    arena_release(&a);
+    return code;
+}
+
+/* ---- every rank ---- */
+
+/* One rank cannot leave alone: the others would wait for it. */
+static int give_up(const struct pool *p, const struct err *e)
+{
+    fflush(stdout);
+    fprintf(stderr, "ERROR: rank %d: %s\n", p->rank, e->text);
+    fflush(stderr);
+    MPI_Abort(MPI_COMM_WORLD, 1);
+    return 1;
+}
+
+static int take_part(struct pool *p, int argc, char **argv)
+{
+    struct err e = ERR_INIT;
+    bool quiet = is_quiet(argc, argv);
+    if (pool_open(p, MPI_COMM_WORLD, &e) < 0) {
+        return give_up(p, &e);
+    }
+    log_set_rank(p->rank, p->size);
+    int code;
+    if (p->rank == 0) {
+        code = coordinate(p, argc, argv, quiet);
+        fflush(stdout);
+        if (pool_stop(p, code, &e) < 0) {
+            return give_up(p, &e);
+        }
+    } else {
+        install_signals();
+        code = pool_work(p, &(struct pool_options){.no_commands = quiet, .stop = &stop}, &e);
+        if (code < 0) {
+            return give_up(p, &e);
+        }
+    }
+    pool_close(p);
+    return code;
+}
+
+int repro_mpi_main(int argc, char **argv)
+{
+    int initialised = 0, level = 0;
+    struct pool pool = {.comm = MPI_COMM_NULL};
+    MPI_Initialized(&initialised);
+    if (!initialised && MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &level) != MPI_SUCCESS) {
+        fprintf(stderr, "ERROR: cannot start MPI\n");
+        return 1;
+    }
+    int code = take_part(&pool, argc, argv);
+    MPI_Finalize();
+    return code;
+}

@@ -1,0 +1,328 @@
+/* See runner_mpi.h; the letters are described in pool.h. */
+#include "runner_mpi.h"
+
+#include "alloc.h"
+#include "clock.h"
+#include "err.h"
+#include "job.h"
+#include "log.h"
+#include "pool.h"
+#include "post.h"
+#include "run.h"
+#include "runner.h"
+#include "seat.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define PARENT "NEPHRON_PARENT_RUN="
+
+struct remote { /* what rank r > 0 does */
+    bool busy;
+    struct job job; /* id, stage, slot; no commands */
+    char *stage;
+};
+
+struct mpi_runner {
+    struct runner base;
+    struct runner_mpi_options opt;
+    struct post post;
+    struct seat *seat;
+    struct remote *remotes; /* [size]; 0 unused */
+    struct strbuf letter;
+    atomic_int woken;
+    int pause_us; /* over several waits: an idle coordinator sleeps longer */
+};
+
+static struct mpi_runner *self(struct runner *r)
+{
+    return (struct mpi_runner *)r;
+}
+
+static int mpi_capacity(struct runner *r)
+{
+    return self(r)->opt.pool->size;
+}
+
+static void tell(const struct mpi_runner *m, int rank, const char *state, const char *stage)
+{
+    const struct pool_rank *who = &m->opt.pool->ranks[rank];
+    if (m->opt.run != NULL) {
+        run_rank(m->opt.run, &(struct run_rank){.rank = rank,
+                                                .host = who->host,
+                                                .pid = who->pid,
+                                                .state = state,
+                                                .stage = stage,
+                                                .img_per_s = -1});
+    }
+}
+
+/* ---- start ---- */
+
+/* Other ranks do not have our environment: what stages need of it goes along. */
+static int send_job(struct mpi_runner *m, const struct job *j, struct err *e)
+{
+    struct job copy = *j;
+    struct arena a;
+    struct strbuf b;
+    arena_init(&a);
+    strbuf_init(&b);
+    if (m->opt.run != NULL) {
+        const char **env = ARENA_ARRAY(&a, j->env_count + 1, const char *);
+        env[0] = arena_printf(&a, PARENT "%s", m->opt.run->id);
+        for (size_t i = 0; i < j->env_count; i++) {
+            env[i + 1] = j->env[i];
+        }
+        copy.env = env;
+        copy.env_count++;
+    }
+    job_pack(&copy, &b);
+    int rc = post_send(&m->post, j->slot, POOL_JOB, strbuf_str(&b), e);
+    strbuf_release(&b);
+    arena_release(&a);
+    return rc;
+}
+
+static int mpi_start(struct runner *r, const struct job *j, struct err *e)
+{
+    struct mpi_runner *m = self(r);
+    int size = m->opt.pool->size;
+    if (j->slot < 0 || j->slot >= size || (j->slot > 0 && m->remotes[j->slot].busy)) {
+        return err_set(e, ERR_BUG, "stage '%s' is given to slot %d of %d, which is not free", j->stage,
+                       j->slot, size);
+    }
+    if (j->cmd_count == 0) {
+        return err_set(e, ERR_BUG, "stage '%s' has no command", j->stage);
+    }
+    int rc = j->slot == 0 ? seat_start(m->seat, j, e) : send_job(m, j, e);
+    if (rc < 0) {
+        return -1;
+    }
+    if (j->slot > 0) {
+        struct remote *w = &m->remotes[j->slot];
+        w->stage = xstrdup(j->stage);
+        w->job = (struct job){.id = j->id, .stage = w->stage, .slot = j->slot, .slots = j->slots};
+        w->busy = true;
+    }
+    m->pause_us = 0;
+    tell(m, j->slot, "running", j->stage);
+    return 0;
+}
+
+/* ---- letters ---- */
+
+static void pass_lines(struct mpi_runner *m, const struct remote *w, struct str text)
+{
+    const struct runner_hooks *h = m->opt.hooks;
+    struct str line;
+    if (h == NULL || h->line == NULL) {
+        return;
+    }
+    text.n -= text.n > 0; /* the last newline ends, it does not separate */
+    while (str_split(&text, '\n', &line)) {
+        h->line(h->ctx, &w->job, line);
+    }
+}
+
+static void remote_free(struct remote *w)
+{
+    free(w->stage);
+    *w = (struct remote){0};
+}
+
+static int bad_letter(int from, int tag, size_t n, struct err *e)
+{
+    return err_set(e, ERR_FORMAT, "rank %d sent a message of kind %d and %zu bytes, which the pool does not expect",
+                   from, tag, n);
+}
+
+/* 1: a result in *out; 0: something else; -1. */
+static int take_letter(struct mpi_runner *m, int from, int tag, struct arena *a, struct job_result *out,
+                       struct err *e)
+{
+    struct str bytes = strbuf_str(&m->letter);
+    struct remote *w = &m->remotes[from];
+    uint64_t id = 0;
+    if (from == 0 || !w->busy) {
+        return bad_letter(from, tag, bytes.n, e);
+    }
+    if (tag == POOL_LINES && bytes.n >= sizeof id) {
+        memcpy(&id, bytes.p, sizeof id);
+        if (id == w->job.id) {
+            pass_lines(m, w, str_sub(bytes, sizeof id, bytes.n - sizeof id));
+        }
+        return 0;
+    }
+    if (tag != POOL_RESULT) {
+        return bad_letter(from, tag, bytes.n, e);
+    }
+    if (result_unpack(bytes, a, out, e) < 0) {
+        return err_wrap(e, "rank %d", from);
+    }
+    if (out->id != w->job.id) {
+        return bad_letter(from, tag, bytes.n, e);
+    }
+    out->rank = from;
+    remote_free(w);
+    return 1;
+}
+
+/* Whatever has happened by now, without waiting: 1, 0, -1 as runner_ops.wait. */
+static int look(struct mpi_runner *m, struct arena *a, struct job_result *out, struct err *e)
+{
+    int from = 0, tag = 0;
+    if (post_progress(&m->post, e) < 0) {
+        return -1;
+    }
+    int got;
+    while ((got = post_receive(&m->post, &m->letter, &from, &tag, e)) > 0) {
+        m->pause_us = 0;
+        got = take_letter(m, from, tag, a, out, e);
+        if (got != 0) {
+            return got;
+        }
+    }
+    if (got < 0 || !seat_busy(m->seat)) {
+        return got;
+    }
+    return seat_wait(m->seat, 0, a, out, e);
+}
+
+/* false: a signal came, and the caller looks at its flag. */
+static bool sleep_us(int us)
+{
+    const struct timespec t = {.tv_nsec = (long)us * 1000};
+    return nanosleep(&t, NULL) == 0 || errno != EINTR;
+}
+
+static int mpi_wait(struct runner *r, int timeout_ms, struct arena *a, struct job_result *out,
+                    struct err *e)
+{
+    struct mpi_runner *m = self(r);
+    int64_t end = clock_mono_us(&clock_system) + (int64_t)timeout_ms * 1000;
+    for (;;) {
+        int got = look(m, a, out, e);
+        if (got != 0) {
+            if (got > 0) {
+                tell(m, out->rank, "waiting", "");
+                m->pause_us = 0;
+            }
+            return got;
+        }
+        if (atomic_exchange(&m->woken, 0) != 0) {
+            m->pause_us = 0;
+            return 0;
+        }
+        if (timeout_ms >= 0 && clock_mono_us(&clock_system) >= end) {
+            return 0;
+        }
+        /* Not in poll: the end of this rank's own job and a wake-up are seen after the pause at the latest. */
+        if (!sleep_us(post_pause(&m->pause_us))) {
+            return 0;
+        }
+    }
+}
+
+/* ---- the rest ---- */
+
+static void kill_remote(struct mpi_runner *m, int rank, int sig)
+{
+    uint64_t id = m->remotes[rank].job.id;
+    uint32_t number = (uint32_t)sig;
+    char bytes[sizeof id + sizeof number];
+    struct err why = ERR_INIT;
+    memcpy(bytes, &id, sizeof id);
+    memcpy(bytes + sizeof id, &number, sizeof number);
+    if (post_send(&m->post, rank, POOL_KILL, (struct str){bytes, sizeof bytes}, &why) < 0) {
+        log_error("pool", "%s", why.text);
+    }
+}
+
+static void mpi_kill(struct runner *r, uint64_t id, int sig)
+{
+    struct mpi_runner *m = self(r);
+    seat_kill(m->seat, id, sig);
+    for (int rank = 1; rank < m->opt.pool->size; rank++) {
+        const struct remote *w = &m->remotes[rank];
+        if (w->busy && (id == RUNNER_ALL || id == w->job.id)) {
+            kill_remote(m, rank, sig);
+        }
+    }
+}
+
+static void mpi_wake(struct runner *r)
+{
+    atomic_store(&self(r)->woken, 1);
+}
+
+static bool any_busy(const struct mpi_runner *m)
+{
+    bool busy = seat_busy(m->seat);
+    for (int rank = 1; rank < m->opt.pool->size && !busy; rank++) {
+        busy = m->remotes[rank].busy;
+    }
+    return busy;
+}
+
+/* Every rank is idle afterwards: nobody writes to the workspace any more. */
+static void mpi_close(struct runner *r)
+{
+    struct mpi_runner *m = self(r);
+    struct err e = ERR_INIT;
+    int rc = 0;
+    if (any_busy(m)) {
+        mpi_kill(r, RUNNER_ALL, SIGKILL);
+    }
+    while (rc >= 0 && any_busy(m)) {
+        struct arena a;
+        struct job_result ignored;
+        arena_init(&a);
+        rc = mpi_wait(r, -1, &a, &ignored, &e);
+        arena_release(&a);
+    }
+    seat_close(m->seat);
+    if (rc >= 0) {
+        rc = post_release(&m->post, &e);
+    }
+    if (rc < 0) {
+        log_error("pool", "%s", e.text);
+    }
+    for (int rank = 1; rank < m->opt.pool->size; rank++) {
+        remote_free(&m->remotes[rank]);
+    }
+    free(m->remotes);
+    strbuf_release(&m->letter);
+    free(m);
+}
+
+static const struct runner_ops mpi_ops = {
+    .name = "mpi",
+    .capacity = mpi_capacity,
+    .start = mpi_start,
+    .wait = mpi_wait,
+    .kill = mpi_kill,
+    .wake = mpi_wake,
+    .close = mpi_close,
+};
+
+struct runner *runner_mpi_new(const struct runner_mpi_options *opt)
+{
+    struct mpi_runner *m = xcalloc(1, sizeof *m);
+    m->base.ops = &mpi_ops;
+    m->opt = *opt;
+    post_init(&m->post, opt->pool->comm);
+    strbuf_init(&m->letter);
+    m->remotes = xcalloc((size_t)opt->pool->size, sizeof *m->remotes);
+    m->seat = seat_open(&(struct seat_options){.pool = opt->pool,
+                                               .hooks = opt->hooks,
+                                               .no_commands = opt->no_commands,
+                                               .lock_fd = opt->lock_fd});
+    for (int rank = 0; rank < opt->pool->size; rank++) {
+        tell(m, rank, "waiting", "");
+    }
+    return &m->base;
+}
