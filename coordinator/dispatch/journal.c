@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define JOURNAL_VERSION 1
@@ -201,6 +202,10 @@ int journal_close(struct journal *j, struct err *e)
     }
     int rc = take_error(j, e);
     if (j->fd >= 0) {
+        struct stat st;
+        if (rc == 0 && fstat(j->fd, &st) == 0 && st.st_size == JOURNAL_HEADER) {
+            unlink(j->path); /* nothing is left to take up */
+        }
         close(j->fd);
     }
     pthread_mutex_destroy(&j->lock);

@@ -186,6 +186,9 @@ static int wait_for_one(struct run *run, struct err *e)
     if (run->jobs_running == 0) {
         return drain_pool(run, WAIT_MS, e);
     }
+    if (rwlock_flush(run->rwlock, e) < 0) {
+        return -1;
+    }
     let_others_in(run);
     struct arena a;
     arena_init(&a);
@@ -272,14 +275,18 @@ static int begin(struct run *run, struct err *e)
 {
     struct arena *a = &run->arena;
     const struct repo *r = run->c->repo;
+    if (run->c->repro_lock != NULL) {
+        run->repro_lock = *run->c->repro_lock;
+        run->c->repro_lock->fd = -1;
+    }
     if (repolock_acquire(&run->repo_lock, r, REPOLOCK_REPO, run->opt->cmd, run->opt->wait, NULL, e) < 0) {
         return -1;
     }
     if (has_journal(run)) {
         /* A run was killed, or is at work: the lock tells which. */
         size_t n = 0;
-        if (!run->opt->dry && repolock_acquire(&run->repro_lock, r, REPOLOCK_REPRO, run->opt->cmd,
-                                               run->opt->wait, NULL, e) < 0) {
+        if (!run->opt->dry && run->repro_lock.fd < 0 &&
+            repolock_acquire(&run->repro_lock, r, REPOLOCK_REPRO, run->opt->cmd, false, NULL, e) < 0) {
             return -1;
         }
         if (repro_recover(run->c, !run->opt->dry, &n, e) < 0) {

@@ -11,6 +11,7 @@ struct clock;
 struct err;
 struct event_sink;
 struct repo;
+struct repolock;
 struct runner;
 struct runner_hooks;
 struct reporter;
@@ -57,6 +58,8 @@ struct repro_context {
     const char *run_id;
     const struct clock *clock;     /* NULL: the system's */
     const struct repro_stop *stop; /* NULL: never */
+    struct repolock *repro_lock;   /* held by a caller that waited for it before it read the pipeline: the engine takes it
+                                    * (leaving it not held); NULL: none */
     int slots;               /* as the runner will have; for the plan */
     int threads_per_slot;    /* for job.threads; 0: leave OMP_NUM_THREADS alone */
     bool in_order;           /* one stage at a time in DVC's order, stored before the next is judged */

@@ -9,6 +9,7 @@
 #include "pipeline.h"
 #include "proc.h"
 #include "repo.h"
+#include "repolock.h"
 #include "runner.h"
 #include "reporter.h"
 #include "store.h"
@@ -37,6 +38,7 @@ struct session {
     struct repro_args *args;
     int slots;
     bool run_begun;
+    struct repolock lock; /* --wait: taken before the pipeline is read */
 };
 
 /* The one variable of this program that a signal handler writes. */
@@ -171,6 +173,7 @@ static struct runner *open_runner(void *ctx, struct repro_context *c, const stru
     const struct runner_local_options o = {
         .slots = s->slots,
         .output = !is_live(s) ? RUNNER_CAPTURE : isatty(1) ? RUNNER_INHERIT : RUNNER_TEE,
+        .no_commands = s->args->quiet,
         .hooks = hooks,
         .guard = true,
         .guard_keep_fd = lock_fd,
@@ -318,6 +321,7 @@ static int with_graph(struct session *s, struct repo *r, int argc, char **argv, 
             .confirm = confirm,
             .ctx = s,
             .stop = &stop,
+            .repro_lock = &s->lock,
             .slots = s->slots,
             .threads_per_slot = s->backend->threads_per_slot,
             .in_order = is_live(s),
@@ -346,7 +350,7 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
         return code;
     }
     struct repro_backend b = backend != NULL ? *backend : local;
-    struct session s = {.backend = &b, .args = &a, .slots = b.slots > 0 ? b.slots : (int)a.jobs};
+    struct session s = {.lock = REPOLOCK_INIT, .backend = &b, .args = &a, .slots = b.slots > 0 ? b.slots : (int)a.jobs};
     char cmd[128];
     snprintf(cmd, sizeof cmd, "%s repro", b.program != NULL ? b.program : "nephron");
     a.opt.cmd = cmd;
@@ -362,7 +366,12 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
     if (repo_open(&r, NULL, &e) < 0) {
         code = report(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);
     } else {
-        code = with_graph(&s, &r, argc, argv, &e);
+        /* Who waits reads the pipeline afterwards, and holds nothing that the other needs to end. */
+        bool go = !a.opt.wait || a.opt.dry ||
+                  repolock_acquire(&s.lock, &r, REPOLOCK_REPRO, cmd, true, &stop.count, &e) == 0;
+        code = go ? with_graph(&s, &r, argc, argv, &e)
+               : e.code == ERR_INTERRUPTED ? report(&e, 128 + stop.signal) : report(&e, 255);
+        repolock_release(&s.lock);
         repo_close(&r);
     }
     opt_list_release(&a.targets);

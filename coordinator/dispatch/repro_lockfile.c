@@ -326,3 +326,54 @@ int repro_recover(const struct repro_context *c, bool write, size_t *replayed, s
     arena_release(&a);
     return rc;
 }
+
+/* ---- what a kill leaves lying about ---- */
+
+/* Temp files of the run cache are beside its entries, two levels down. */
+static void sweep_runs(struct arena *a, const char *runs)
+{
+    char **keys, **entries;
+    size_t n, m;
+    if (fs_list(a, runs, &keys, &n, NULL) < 0) {
+        return;
+    }
+    for (size_t i = 0; i < n; i++) {
+        const char *dir = path_join(a, runs, keys[i]);
+        if (fs_list(a, dir, &entries, &m, NULL) < 0) {
+            continue;
+        }
+        for (size_t k = 0; k < m; k++) {
+            fs_sweep_temp(path_join(a, dir, entries[k]));
+        }
+    }
+}
+
+void repro_sweep(const struct repro_context *c)
+{
+    struct arena a;
+    arena_init(&a);
+    const struct pipeline *p = c->graph->pipeline;
+    const char *cache = repo_cache_dir(c->repo, &a);
+    fs_sweep_temp(c->repo->tmp_dir);
+    fs_sweep_temp(path_join(&a, c->repo->tmp_dir, "nephron"));
+    fs_sweep_temp(path_join(&a, cache, "files/md5"));
+    sweep_runs(&a, path_join(&a, cache, "runs"));
+    const char *last = "";
+    for (size_t i = 0; i < p->stage_count; i++) {
+        for (size_t k = 0; k < p->stages[i].out_count; k++) {
+            const char *abs = repo_abs(c->repo, &a, p->stages[i].outs[k].path);
+            const char *dir = path_dirname(&a, abs);
+            if (strcmp(dir, last) != 0) {
+                fs_sweep_temp(dir);
+                last = dir;
+            }
+            if (fs_is_dir(abs)) {
+                fs_sweep_temp(abs);
+            }
+        }
+    }
+    for (size_t i = 0; i < p->file_count; i++) {
+        fs_sweep_temp(repo_abs(c->repo, &a, path_dirname(&a, p->files[i].path)));
+    }
+    arena_release(&a);
+}

@@ -94,6 +94,8 @@ int lockfiles_resume(struct lockfiles *lf, struct err *e);
 /* A copy of the stage's entry, or NULL with rc 0 when there is none. */
 int lockfiles_entry(struct run *run, const struct stage *st, struct arena *a,
                     struct lock_entry **entry, struct err *e);
+/* Removes temp files that a killed run left in the workspace, the cache and .dvc/tmp. */
+void repro_sweep(const struct repro_context *c);
 const char *lockfiles_journal_path(const struct repo *r, struct arena *a);
 
 /* ---- the run ---- */

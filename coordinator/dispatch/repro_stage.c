@@ -85,9 +85,8 @@ struct task *run_task_of(struct run *run, uint64_t job_id)
 
 static void task_free(struct run *run, struct task *t)
 {
-    struct err ignored = ERR_INIT;
-    if (t->rwlocked && rwlock_release(run->rwlock, t->node, &ignored) < 0) {
-        run_note(run, true, "%s", ignored.text);
+    if (t->rwlocked) {
+        rwlock_release(run->rwlock, t->node);
     }
     run->items[t->node].task = NULL;
     arena_release(&t->arena);
@@ -627,9 +626,12 @@ static int open_runner(struct run *run, struct err *e)
         return 0;
     }
     if (run->repro_lock.fd < 0 &&
-        repolock_acquire(&run->repro_lock, run->c->repo, REPOLOCK_REPRO, run->opt->cmd, run->opt->wait,
-                         NULL, e) < 0) {
+        repolock_acquire(&run->repro_lock, run->c->repo, REPOLOCK_REPRO, run->opt->cmd, false, NULL,
+                         e) < 0) {
         return -1;
+    }
+    if (run->repro_lock.was_left) {
+        repro_sweep(run->c);
     }
     run->rwlock = rwlock_new(run->c->repo, run->opt->cmd);
     run->runner = run->c->open_runner(run->c->ctx, run->c, &run->hooks, run->repro_lock.fd, e);

@@ -58,6 +58,7 @@ enum runner_output {
 struct runner_local_options {
     int slots;                  /* 0: 1 */
     enum runner_output output;
+    bool no_commands;           /* RUNNER_CAPTURE: without the lines "> cmd" */
     const struct runner_hooks *hooks; /* kept until close */
     const struct clock *clock;  /* NULL: the system's */
     bool guard;                 /* a small process outlives us to end the stages when we are killed */

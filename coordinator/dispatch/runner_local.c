@@ -208,7 +208,7 @@ static void announce(struct local *l, struct task *t, const char *cmd)
     strbuf_init(&b);
     strbuf_addf(&b, "> %s\n", cmd);
     to_log(t, b.p, b.n);
-    if (l->opt.output == RUNNER_CAPTURE) {
+    if (l->opt.output == RUNNER_CAPTURE && !l->opt.no_commands) {
         keep(t, b.p, b.n);
     }
     strbuf_release(&b);

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define LOCK_WAIT_US 3000000 /* DVC gives up after 3 s too */
@@ -206,6 +207,8 @@ int repolock_acquire(struct repolock *l, const struct repo *r, enum repolock_kin
     if (kind == REPOLOCK_REPO) {
         write_pid(fd);
     } else {
+        struct stat st;
+        l->was_left = fstat(fd, &st) == 0 && st.st_size > 0; /* a release empties it */
         write_holder(fd, cmd);
     }
     l->fd = fd;
@@ -215,6 +218,9 @@ int repolock_acquire(struct repolock *l, const struct repo *r, enum repolock_kin
 void repolock_release(struct repolock *l)
 {
     if (l->fd >= 0) {
+        if (l->kind == REPOLOCK_REPRO && ftruncate(l->fd, 0) != 0) {
+            log_debug("repo", "cannot empty %s: %s", l->path, strerror(errno));
+        }
         flock(l->fd, LOCK_UN);
         close(l->fd);
         l->fd = -1;

@@ -32,6 +32,7 @@ enum repolock_kind { REPOLOCK_REPO, REPOLOCK_REPRO };
 struct repolock {
     int fd; /* -1: not held */
     enum repolock_kind kind;
+    bool was_left; /* REPOLOCK_REPRO: the one before us was killed, its temp files may lie about */
     char path[4096];
 };
 #define REPOLOCK_INIT {.fd = -1}
@@ -63,6 +64,9 @@ void rwlock_free(struct rwlock *l);
 int rwlock_acquire(struct rwlock *l, size_t id, const char *const *reads, size_t read_count,
                    const char *const *writes, size_t write_count, struct strbuf *warnings,
                    struct err *e);
-int rwlock_release(struct rwlock *l, size_t id, struct err *e);
+/* Takes the stage off; the file says so from the next acquire or flush on. */
+void rwlock_release(struct rwlock *l, size_t id);
+/* Writes what was released since. Before a wait, so that others are not kept out longer than they must. */
+int rwlock_flush(struct rwlock *l, struct err *e);
 
 #endif

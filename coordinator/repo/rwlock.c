@@ -33,6 +33,7 @@ struct rwlock {
     char *path, *guard_path;
     struct holder *holders;
     size_t count, capacity;
+    bool dirty; /* released, but the file does not say so yet */
 };
 
 struct rwlock *rwlock_new(const struct repo *r, const char *cmd)
@@ -326,6 +327,7 @@ static int edit(struct rwlock *l, const struct holder *entering, struct strbuf *
     if (rc == 0) {
         add_own(l, &a, doc);
         rc = store(l, doc, e);
+        l->dirty = l->dirty && rc < 0;
     }
     arena_release(&a);
     close_guard(guard);
@@ -351,16 +353,21 @@ int rwlock_acquire(struct rwlock *l, size_t id, const char *const *reads, size_t
     return 0;
 }
 
-int rwlock_release(struct rwlock *l, size_t id, struct err *e)
+void rwlock_release(struct rwlock *l, size_t id)
 {
     for (size_t i = 0; i < l->count; i++) {
         if (l->holders[i].id == id) {
             holder_release(&l->holders[i]);
             l->holders[i] = l->holders[--l->count];
-            return edit(l, NULL, NULL, e);
+            l->dirty = true;
+            return;
         }
     }
-    return 0;
+}
+
+int rwlock_flush(struct rwlock *l, struct err *e)
+{
+    return l != NULL && l->dirty ? edit(l, NULL, NULL, e) : 0;
 }
 
 void rwlock_free(struct rwlock *l)
@@ -368,7 +375,7 @@ void rwlock_free(struct rwlock *l)
     if (l == NULL) {
         return;
     }
-    bool held = l->count > 0;
+    bool held = l->count > 0 || l->dirty;
     for (size_t i = 0; i < l->count; i++) {
         holder_release(&l->holders[i]);
     }

@@ -59,7 +59,7 @@ static int act(void *ctx, const struct job *j)
             put(path, text.p);
             strbuf_release(&text);
         } else if (n >= 2 && strcmp(verb, "fail") == 0) {
-            if (fails_always || j->attempt < atoi(a)) {
+            if (fails_always || j->attempt < (int)strtol(a, NULL, 10)) {
                 return 3;
             }
         } else {

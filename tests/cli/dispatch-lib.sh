@@ -1,0 +1,41 @@
+# Shared by t04*: a fresh git and DVC repository in the trash folder, `nephron` in PATH.
+PATH=${NEPHRON_BIN_DIR:?where the programs are}:$PATH
+export PATH
+unset SHELL DVC_ROOT DVC_STAGE NO_COLOR
+DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR=$PWD/site DVC_GLOBAL_CONFIG_DIR=$PWD/none DVC_SYSTEM_CONFIG_DIR=$PWD/none
+export DVC_NO_ANALYTICS DVC_SITE_CACHE_DIR DVC_GLOBAL_CONFIG_DIR DVC_SYSTEM_CONFIG_DIR
+
+# The real DVC: NEPHRON_DVC, else what is in PATH.
+dvc=$(command -v "${NEPHRON_DVC:-dvc}" 2>/dev/null)
+
+# Tests change folders; each says where it begins.
+at() {
+    cd "$SHARNESS_TRASH_DIRECTORY/$1"
+}
+
+new_repo() {
+    at . && rm -rf "$1" && mkdir "$1" && (
+        cd "$1" && git init -q . && git config user.name t && git config user.email t@t &&
+        nephron init -q
+    )
+}
+
+# wait_for FILE: until it exists, at most 20 s
+wait_for() {
+    i=0
+    while ! test -e "$1"; do
+        i=$((i + 1))
+        test $i -lt 2000 || return 1
+        sleep 0.01
+    done
+}
+
+# gone PID: the process ends within 10 s (a zombie that nobody reaps counts as gone)
+gone() {
+    i=0
+    while test -e /proc/$1 && ! grep -q "^State:.Z" /proc/$1/status 2>/dev/null; do
+        i=$((i + 1))
+        test $i -lt 1000 || return 1
+        sleep 0.01
+    done
+}
