@@ -115,6 +115,19 @@ static bool under_launcher(void)
     return getenv("PMIX_RANK") != NULL;
 }
 
+/* Stages that call `nephron train` find this program also where it is not installed: its folder is the last of PATH. */
+static void extend_path(void)
+{
+    struct strbuf path;
+    strbuf_init(&path);
+    const char *old = getenv("PATH");
+    strbuf_addf(&path, "%s:", old != NULL ? old : "/usr/local/bin:/usr/bin:/bin");
+    if (proc_self_dir(&path, NULL) == 0) {
+        setenv("PATH", path.p, 1);
+    }
+    strbuf_release(&path);
+}
+
 /* argv[0] is the command. Returns only when the program cannot be started. */
 static int exec_sibling(const char *program, char **argv)
 {
@@ -154,6 +167,9 @@ static int run_command(int argc, char **argv)
     const struct command *c = find_command(argv[0]);
     if (c == NULL) {
         return unknown_command(argv[0]);
+    }
+    if (c->program != NULL) {
+        extend_path();
     }
     if (c->run == NULL) {
         return exec_sibling(c->program, argv);
