@@ -2,3 +2,6 @@
 nephron_library(worker_pool
   SOURCES post.c pool.c seat.c runner_mpi.c repro_mpi.c
   LINK tracked dispatch track base MPI::MPI_C)
+if(TARGET nephron-mpi)
+  target_link_libraries(nephron-mpi PRIVATE worker_pool)
+endif()
