@@ -30,7 +30,7 @@ struct adder {
 
 static const char *shown(const struct adder *ad, const char *path)
 {
-    return repo_show(ad->s->repo, ad->a, path);
+    return store_show(ad->s, ad->a, path);
 }
 
 /* What tracks `path` already: the stage of an out that is it or holds it. */

@@ -107,9 +107,10 @@ int cas_link_out(struct cas *c, struct cas_id id, const char *dst,
 /* Is `path` (st from lstat) already what cache.type asks for, for this object? */
 bool cas_is_linked(struct cas *c, struct cas_id id, const char *path);
 /*
- * After cas_put_file: makes the workspace file what cache.type asks for, as DVC does: hard links are always made; a
- * file that is an output by itself (single) becomes a symbolic link, or a copy with the mode of new files; members of
- * folders that are plain files stay as they are when the list of types allows copies.
+ * After cas_put_file: makes the workspace file what cache.type asks for, as DVC does: hard links
+ * are always made; a file that is an output by itself (single) becomes a symbolic link, or a copy
+ * with the mode of new files; members of folders that are plain files stay as they are when the
+ * list of types allows copies.
  */
 struct cas_relink_options {
     bool isexec, single;

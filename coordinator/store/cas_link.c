@@ -144,8 +144,8 @@ static bool is_first_kind(struct cas *c, struct cas_id id, const char *path)
     return cas_is_linked(&only, id, path);
 }
 
-int cas_relink(struct cas *c, struct cas_id id, const char *path, const struct cas_relink_options *opt,
-               struct err *e)
+int cas_relink(struct cas *c, struct cas_id id, const char *path,
+               const struct cas_relink_options *opt, struct err *e)
 {
     enum fs_link first = c->opt.links[0];
     bool strict = first == FS_HARDLINK || (first == FS_SYMLINK && opt->single);

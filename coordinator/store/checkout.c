@@ -33,7 +33,7 @@ struct action {
     bool legacy_was, legacy_now, isexec;
     bool chmod_only;
     bool is_relink; /* content stays */
-    bool skip;       /* its out cannot be restored: left alone */
+    bool skip;      /* its out cannot be restored: left alone */
     bool absent;    /* applied, and the object was gone */
 };
 
@@ -88,7 +88,7 @@ static int add_out(struct plan *p, const struct stage *st, size_t i, const char 
     bool inside = filter && strcmp(filter, o->path) != 0 && path_inside(o->path, filter);
     p->outs[p->count] = (struct out_plan){.path = o->path,
                                           .abs = repo_abs(p->s->repo, p->a, o->path),
-                                          .shown = repo_show(p->s->repo, p->a, o->path),
+                                          .shown = store_show(p->s, p->a, o->path),
                                           .filter = inside ? filter + strlen(o->path) + 1 : NULL,
                                           .want = want};
     p->contents[p->count++] =

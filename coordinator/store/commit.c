@@ -24,7 +24,7 @@
 
 static const char *shown(const struct commit *c, const char *path)
 {
-    return repo_show(c->store->repo, c->arena, path);
+    return store_show(c->store, c->arena, path);
 }
 
 static struct value *command_value(struct arena *a, const struct stage *st)

@@ -21,7 +21,7 @@ int commit_data(struct store *s, struct arena *a, const char *path, unsigned fla
     if (content_read(s, a, now, 1, e) < 0) {
         return -1;
     }
-    const char *shown = repo_show(s->repo, a, path);
+    const char *shown = store_show(s, a, path);
     if (now->kind == CONTENT_MISSING) {
         return err_set(e, ERR_MISSING, "output '%s' does not exist", shown);
     }
@@ -133,7 +133,7 @@ static int write_fields(struct store *s, struct arena *a, const struct stage *st
     }
     strbuf_release(&old);
     strbuf_release(&text);
-    return rc < 0 ? err_wrap(e, "%s", repo_show(s->repo, a, st->file)) : 0;
+    return rc < 0 ? err_wrap(e, "%s", store_show(s, a, st->file)) : 0;
 }
 
 static int source_out(struct store *s, struct arena *a, const struct stage *st, size_t i,
@@ -145,7 +145,7 @@ static int source_out(struct store *s, struct arena *a, const struct stage *st, 
     if (partial) {
         if (o->hash.md5 && strlen(o->hash.md5) == 32) {
             return err_set(e, ERR_USAGE, "Cannot modify '%s' which is being tracked as a file",
-                           repo_show(s->repo, a, o->path));
+                           store_show(s, a, o->path));
         }
         if (commit_granular(s, a, o->path, filter, &o->hash, flags, &hash, e) < 0) {
             return -1;
@@ -159,7 +159,7 @@ static int source_out(struct store *s, struct arena *a, const struct stage *st, 
             return -1;
         }
         if (now.is_empty) {
-            store_note(s, STORE_NOTE_WARN, "'%s' is empty.", repo_show(s->repo, a, o->path));
+            store_note(s, STORE_NOTE_WARN, "'%s' is empty.", store_show(s, a, o->path));
         }
         hash = now.hash;
         /* an entry of DVC 2 stays while its content does */

@@ -167,7 +167,7 @@ static int collect_dir(struct store *s, struct arena *a, const struct out *o, co
                        struct cas_id id, const struct remote_collect_options *opt,
                        struct remote_set *set, struct err *e)
 {
-    const char *shown = repo_show(s->repo, a, o->path);
+    const char *shown = store_show(s, a, o->path);
     size_t parent = add_object(set, id, shown, o->remote, SIZE_MAX);
     struct dirobj tree;
     if (!cas_has(s->cas, id, false)) {
@@ -219,7 +219,7 @@ static int collect_out(struct store *s, struct arena *a, const struct stage *st,
     if (h.md5[32]) {
         return collect_dir(s, a, o, filter, id, opt, set, e);
     }
-    add_object(set, id, repo_show(s->repo, a, o->path), o->remote, SIZE_MAX);
+    add_object(set, id, store_show(s, a, o->path), o->remote, SIZE_MAX);
     return 0;
 }
 

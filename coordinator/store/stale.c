@@ -150,7 +150,7 @@ static struct stale_change *add_change(struct store *s, struct arena *a, struct 
     *c = (struct stale_change){.where = where,
                                .word = word,
                                .path = path,
-                               .shown = repo_show(s->repo, a, path),
+                               .shown = store_show(s, a, path),
                                .was_hash = unknown,
                                .now_hash = unknown};
     return c;

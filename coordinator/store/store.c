@@ -202,6 +202,11 @@ void store_par_give(struct store *s, struct par *par)
     }
 }
 
+const char *store_show(const struct store *s, struct arena *a, const char *path)
+{
+    return path[0] == '/' ? path : repo_show(s->repo, a, path);
+}
+
 struct scmindex **store_scmindex(struct store *s)
 {
     return &s->priv->scmindex;

@@ -69,6 +69,10 @@ void store_note(struct store *s, enum store_note_kind kind, const char *fmt, ...
 /* Runs a loop on the store's threads; on the caller alone while another thread uses them. */
 void store_par_for(struct store *s, size_t count, par_fn *fn, void *ctx);
 
+/* A repo path as people read it: from the current folder; absolute outside of the repository (DVC's
+ * rule). */
+const char *store_show(const struct store *s, struct arena *a, const char *path);
+
 struct scmindex;
 struct scmindex **store_scmindex(struct store *s); /* for scmindex.c */
 
