@@ -1,0 +1,353 @@
+/* `add`, `checkout` and `commit`: data between the workspace and the cache. */
+
+#include "cmd.h"
+
+#include "add.h"
+#include "alloc.h"
+#include "checkout.h"
+#include "commit.h"
+#include "config.h"
+#include "err.h"
+#include "fs.h"
+#include "git.h"
+#include "lock.h"
+#include "path.h"
+#include "session.h"
+#include "sync.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- files for git ---- */
+
+/* The given files and the .gitignore beside each, every one once. Arena memory. */
+static const char **files_for_git(struct session *s, const char *const *files, size_t count,
+                                  size_t *total)
+{
+    const char **list = ARENA_ARRAY(&s->arena, 2 * count + 1, const char *);
+    size_t n = 0;
+    for (size_t i = 0; i < 2 * count; i++) {
+        const char *file = files[i % count];
+        if (i >= count) {
+            file = path_join(&s->arena, path_dirname(&s->arena, file), ".gitignore");
+        }
+        bool known = n > 0 && strcmp(list[n - 1], file) == 0; /* mostly one folder */
+        if (!known && fs_exists(repo_abs(&s->repo, &s->arena, file))) {
+            list[n++] = file;
+        }
+    }
+    *total = n;
+    return list;
+}
+
+static int stage_in_git(struct session *s, const char *const *files, size_t count, struct err *e)
+{
+    if (count == 0 || s->repo.no_scm ||
+        !config_get_bool(s->repo.config, "core", "autostage", false)) {
+        return 0;
+    }
+    size_t n;
+    const char **list = files_for_git(s, files, count, &n);
+    return n > 0 ? git_add(&s->repo, list, n, e) : 0;
+}
+
+static void print_git_hint(struct session *s, const struct add_result *r)
+{
+    if (s->quiet || s->repo.no_scm || r->file_count == 0 ||
+        config_get_bool(s->repo.config, "core", "autostage", false)) {
+        return;
+    }
+    size_t n;
+    const char **list = files_for_git(s, r->files, r->file_count, &n);
+    struct strbuf line;
+    strbuf_init(&line);
+    for (size_t i = 0; i < n; i++) {
+        strbuf_addch(&line, ' ');
+        strbuf_add_shell_word(&line, str_from(repo_show(&s->repo, &s->arena, list[i])));
+    }
+    printf("\nTo track the changes with git, run:\n\n\tgit add%s\n"
+           "\nTo enable auto staging, run:\n\n\tnephron config core.autostage true\n",
+           line.p);
+    strbuf_release(&line);
+}
+
+/* ---- add ---- */
+
+static int add_targets(const struct opt_list *targets, const struct add_options *opt, bool quiet)
+{
+    struct err e = ERR_INIT;
+    struct session s;
+    struct add_result result = {0};
+    if (session_open(&s, SESSION_STORE, quiet, &e) < 0) {
+        return session_fail(&e, 1);
+    }
+    int rc = session_lock(&s, "nephron add", &e);
+    if (rc == 0) {
+        rc = add_run(s.store, &s.arena, &s.pipeline, targets->items, targets->count, opt, &result,
+                     &e);
+    }
+    if (rc == 0) {
+        rc = stage_in_git(&s, result.files, result.file_count, &e);
+    }
+    if (rc == 0) {
+        print_git_hint(&s, &result);
+    }
+    int code = rc == 0 ? 0 : sync_fail(&e, NULL);
+    session_close(&s);
+    return code;
+}
+
+int cmd_add(int argc, char **argv)
+{
+    struct add_options opt = {0};
+    bool quiet = false, to_remote = false;
+    const char *remote = NULL;
+    long remote_jobs = 0;
+    const struct opt options[] = {
+        {OPT_FLAG, 0, "no-commit", NULL, "hash only, store nothing", &opt.no_commit, NULL},
+        {OPT_FLAG, 0, "glob", NULL, "targets are patterns", &opt.glob, NULL},
+        {OPT_STR, 'o', "out", "PATH", "track a copy of the target under this name", &opt.out, NULL},
+        {OPT_FLAG, 0, "to-remote", NULL, "send straight to a remote (not supported)", &to_remote,
+         NULL},
+        {OPT_STR, 'r', "remote", "NAME", "the remote for --to-remote", &remote, NULL},
+        {OPT_INT, 0, "remote-jobs", "N", "transfers at a time for --to-remote", &remote_jobs, NULL},
+        {OPT_FLAG, 'f', "force", NULL, "overwrite an existing file or folder", &opt.force, NULL},
+        {OPT_FLAG, 0, "no-relink", NULL, "leave the workspace files as they are", &opt.no_relink,
+         NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron add [OPTION]... TARGET...",
+        .about =
+            "Tracks files and folders: their content goes into the cache, a .dvc file beside each "
+            "names it, and git is told to ignore the data.",
+        .examples = "  nephron add data/raw\n  nephron add --glob 'images/*.zip'\n"
+                    "  nephron add /mnt/scans -o scans",
+        .options = options,
+        .min_args = 1,
+        .max_args = OPT_ANY};
+    struct opt_list args = {0};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    if (to_remote) {
+        err_set(&e, ERR_USAGE, "--to-remote is not supported yet: add, then push");
+    } else if (remote != NULL || remote_jobs != 0) {
+        err_set(&e, ERR_USAGE, "%s can't be used without --to-remote",
+                remote != NULL ? "--remote" : "--remote-jobs");
+    }
+    code = e.code != ERR_NONE ? session_fail(&e, 1) : add_targets(&args, &opt, quiet);
+    opt_list_release(&args);
+    return code;
+}
+
+/* ---- checkout ---- */
+
+/* As DVC: the first target that nothing knows is named, with a hint. */
+static int suggest_git(struct session *s, const struct opt_list *typed,
+                       const struct graph_target_options *how, struct err *e)
+{
+    for (size_t i = 0; i < typed->count; i++) {
+        struct err why = ERR_INIT;
+        struct graph_selection sel = {0};
+        if (graph_select(&s->graph, &s->repo, &typed->items[i], 1, how, &s->arena, &sel, &why) <
+            0) {
+            return err_set(e, why.code, "Did you mean `git checkout %s`?: %s", typed->items[i],
+                           why.text);
+        }
+    }
+    return -1;
+}
+
+static void print_checkout(const struct checkout_result *r, bool summary)
+{
+    if (!summary) {
+        sync_print_changes(r);
+        return;
+    }
+    struct strbuf text;
+    strbuf_init(&text);
+    checkout_summary(&text, r);
+    printf("%s\n", text.n > 0 ? text.p : "No changes.");
+    strbuf_release(&text);
+}
+
+static int checkout_open(struct session *s, const struct opt_list *typed,
+                         const struct graph_target_options *how, const struct checkout_options *opt,
+                         bool summary, struct err *e)
+{
+    struct checkout_target *targets;
+    size_t count;
+    if (session_lock(s, "nephron checkout", e) < 0) {
+        return -1;
+    }
+    if (sync_targets(s, typed, how, &targets, &count, e) < 0) {
+        return suggest_git(s, typed, how, e);
+    }
+    struct checkout_result res = {0};
+    int rc = checkout_run(s->store, &s->arena, targets, count, opt, &res, e);
+    if (!s->quiet && (rc == 0 || res.failed_count > 0)) {
+        print_checkout(&res, summary);
+    }
+    if (rc == 0 && opt->relink && !s->quiet) {
+        printf("Relinked successfully\n");
+    }
+    return rc;
+}
+
+int cmd_checkout(int argc, char **argv)
+{
+    struct checkout_options opt = {0};
+    struct graph_target_options how = {.outputs = true};
+    bool quiet = false, summary = false;
+    const struct opt options[] = {
+        {OPT_FLAG, 0, "summary", NULL, "print how many files changed, not which", &summary, NULL},
+        {OPT_FLAG, 'd', "with-deps", NULL, "also what the targets depend on", &how.with_deps, NULL},
+        {OPT_FLAG, 'R', "recursive", NULL, "folders stand for what is tracked below",
+         &how.recursive, NULL},
+        {OPT_FLAG, 'f', "force", NULL, "also overwrite content that the cache does not hold",
+         &opt.force, NULL},
+        {OPT_FLAG, 0, "relink", NULL, "make every link or copy anew", &opt.relink, NULL},
+        {OPT_FLAG, 0, "allow-missing", NULL, "absent objects are no error", &opt.allow_missing,
+         NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron checkout [OPTION]... [TARGET]...",
+        .about = "Brings the workspace to what dvc.lock and .dvc files name. Targets: .dvc files, "
+                 "stages, outputs, parts of outputs; none: everything.",
+        .examples =
+            "  nephron checkout\n  nephron checkout data.dvc\n  git switch v1 && nephron checkout",
+        .options = options,
+        .max_args = OPT_ANY};
+    struct opt_list args = {0};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    struct session s;
+    int rc = session_open(&s, SESSION_STORE, quiet, &e);
+    if (rc == 0) {
+        rc = checkout_open(&s, &args, &how, &opt, summary, &e);
+        session_close(&s);
+    }
+    opt_list_release(&args);
+    return rc == 0 ? 0 : session_fail(&e, 255);
+}
+
+/* ---- commit ---- */
+
+/* The file that a stage is recorded in. */
+static const char *record_of(struct session *s, const struct stage *st)
+{
+    if (st->name == NULL) {
+        return st->file;
+    }
+    return path_join(&s->arena, path_dirname(&s->arena, st->file), "dvc.lock");
+}
+
+static int write_locks(struct session *s, const struct checkout_target *targets, size_t count,
+                       struct err *e)
+{
+    const char **files = ARENA_ARRAY(&s->arena, count + 1, const char *);
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct stage *st = targets[i].stage;
+        if (st->name != NULL) {
+            struct lock *l = store_lock(s->store, st->file, e);
+            if (l == NULL || (lock_dirty(l) && lock_write(l, e) < 0)) {
+                return -1;
+            }
+        }
+        const char *file = record_of(s, st);
+        if (n == 0 || strcmp(files[n - 1], file) != 0) {
+            files[n++] = file;
+        }
+    }
+    return stage_in_git(s, files, n, e);
+}
+
+static int commit_typed(struct session *s, const struct opt_list *typed,
+                        const struct graph_target_options *how, const struct commit_options *opt,
+                        struct err *e)
+{
+    struct checkout_target *targets;
+    size_t count, done = 0;
+    if (sync_targets(s, typed, how, &targets, &count, e) < 0) {
+        return -1;
+    }
+    int rc = 0;
+    for (; rc == 0 && done < count; done++) {
+        struct commit_options one = *opt;
+        one.filter = targets[done].filter;
+        rc = commit_stage(s->store, &s->arena, targets[done].stage, &one, e);
+    }
+    /* what went well before a failure is kept, as DVC does */
+    struct err why = ERR_INIT;
+    if (write_locks(s, targets, done, rc == 0 ? e : &why) < 0) {
+        return -1;
+    }
+    return rc;
+}
+
+static int commit_open(struct session *s, const struct opt_list *typed,
+                       const struct graph_target_options *how, const struct commit_options *opt)
+{
+    struct err e = ERR_INIT;
+    if (session_lock(s, "nephron commit", &e) < 0) {
+        return session_fail(&e, 1);
+    }
+    /* one by one: messages name the target, and those before a wrong one are done */
+    size_t i = 0;
+    do {
+        struct opt_list one = {.items = typed->items + i, .count = typed->count > 0 ? 1 : 0};
+        if (commit_typed(s, &one, how, opt, &e) < 0) {
+            return sync_fail(
+                &e, one.count == 0 ? "failed to commit"
+                                   : arena_printf(&s->arena, "failed to commit %s", one.items[0]));
+        }
+    } while (++i < typed->count);
+    return 0;
+}
+
+int cmd_commit(int argc, char **argv)
+{
+    struct commit_options opt = {0};
+    struct graph_target_options how = {.outputs = true};
+    bool quiet = false;
+    const struct opt options[] = {
+        {OPT_FLAG, 'f', "force", NULL, "also what differs from its record", &opt.force, NULL},
+        {OPT_FLAG, 'd', "with-deps", NULL, "also what the targets depend on", &how.with_deps, NULL},
+        {OPT_FLAG, 'R', "recursive", NULL, "folders stand for what is tracked below",
+         &how.recursive, NULL},
+        {OPT_FLAG, 0, "no-relink", NULL, "leave the workspace files as they are", &opt.no_relink,
+         NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron commit [OPTION]... [TARGET]...",
+        .about =
+            "Stores outputs as they are now and records them in dvc.lock and .dvc files, without "
+            "running anything. Targets: .dvc files, stages, outputs; none: everything.",
+        .examples = "  nephron repro --no-commit && nephron commit\n  nephron commit -f train",
+        .options = options,
+        .max_args = OPT_ANY};
+    struct opt_list args = {0};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    struct session s;
+    if (session_open(&s, SESSION_STORE, quiet, &e) < 0) {
+        code = session_fail(&e, 1);
+    } else {
+        code = commit_open(&s, &args, &how, &opt);
+        session_close(&s);
+    }
+    opt_list_release(&args);
+    return code;
+}

@@ -1,0 +1,246 @@
+/* `status`: the workspace against dvc.lock and .dvc files, or the cache against a remote. */
+
+#include "cmd.h"
+
+#include "alloc.h"
+#include "config.h"
+#include "err.h"
+#include "json.h"
+#include "remote.h"
+#include "session.h"
+#include "stale.h"
+#include "stale_show.h"
+#include "sync.h"
+
+#include <stdio.h>
+#include <string.h>
+
+struct status_args {
+    struct opt_list targets;
+    const char *remote;
+    long jobs;
+    bool cloud, branches, tags, commits, json, quiet, no_updates;
+    struct graph_target_options how;
+};
+
+/* What both kinds of status leave to print. */
+struct status_answer {
+    struct strbuf text;
+    const struct value *json;
+    const char *clean; /* said when there is nothing to say */
+    bool any;
+};
+
+/* ---- the workspace ---- */
+
+static void warn_frozen(const struct stage *st)
+{
+    fprintf(stderr,
+            "WARNING: stage: '%s' is frozen. Its dependencies are not going to be shown in the "
+            "status output.\n",
+            st->addr);
+}
+
+/* Targets in a row with the same filter, in most cases all, are looked at together. */
+static int check_targets(struct session *s, const struct checkout_target *targets, size_t count,
+                         struct stale_report *reports, struct err *e)
+{
+    const struct stage **stages = ARENA_ARRAY(&s->arena, count + 1, const struct stage *);
+    for (size_t i = 0; i < count; i++) {
+        stages[i] = targets[i].stage;
+        if (stages[i]->frozen) {
+            warn_frozen(stages[i]);
+        }
+    }
+    for (size_t from = 0, to; from < count; from = to) {
+        for (to = from + 1; to < count && targets[to].filter == targets[from].filter; to++) {
+        }
+        const struct stale_options opt = {.filter = targets[from].filter};
+        if (stale_check(s->store, &s->arena, stages + from, to - from, &opt, reports + from, e) <
+            0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int local_status(struct session *s, const struct status_args *a, struct status_answer *out,
+                        struct err *e)
+{
+    if (a->branches || a->tags || a->commits || a->jobs != 0) {
+        const char *names[] = {a->branches ? "--all-branches" : NULL, a->tags ? "--all-tags" : NULL,
+                               a->commits ? "--all-commits" : NULL, a->jobs != 0 ? "--jobs" : NULL};
+        err_set(e, ERR_USAGE, "The following options are meaningless for local status:");
+        const char *comma = "";
+        for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+            if (names[i] != NULL) {
+                err_append(e, "%s %s", comma, names[i]);
+                comma = ",";
+            }
+        }
+        return -1;
+    }
+    struct checkout_target *targets;
+    size_t count;
+    if (sync_targets(s, &a->targets, &a->how, &targets, &count, e) < 0) {
+        return -1;
+    }
+    struct stale_report *reports = ARENA_ARRAY(&s->arena, count + 1, struct stale_report);
+    if (check_targets(s, targets, count, reports, e) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < count; i++) {
+        out->any |= stale_any(&reports[i]);
+    }
+    if (a->json) {
+        out->json = stale_json(&s->arena, reports, count);
+    } else {
+        stale_text(&out->text, reports, count);
+    }
+    out->clean = "Data and pipelines are up to date.";
+    return 0;
+}
+
+/* ---- a remote ---- */
+
+static int add_places(struct session *s, const struct sync_scope *scope, struct value *map,
+                      struct status_answer *out, struct err *e)
+{
+    struct remote r;
+    if (remote_open(&r, s->store, &s->arena, scope->remote, e) < 0) {
+        return -1;
+    }
+    const struct remote_collect_options opt = {.push = true, .fetch_dirs = &r};
+    struct remote_set set = {0};
+    enum remote_place *places = NULL;
+    int rc = remote_collect(s->store, &s->arena, scope->targets, scope->count, &opt, &set, e);
+    if (rc == 0) {
+        places = xcalloc(set.count + 1, sizeof(*places));
+        rc = remote_compare(s->store, &r, &set, places, e);
+    }
+    for (size_t i = 0; rc == 0 && i < set.count; i++) {
+        if (places[i] == REMOTE_OK) {
+            continue;
+        }
+        const char *word = remote_place_name(places[i]);
+        value_set(&s->arena, map, set.objects[i].shown, value_cstr(&s->arena, word));
+        strbuf_addf(&out->text, "\t%s:", word);
+        strbuf_pad(&out->text, ' ', 19 - strlen(word));
+        strbuf_addf(&out->text, "%s\n", set.objects[i].shown);
+        out->any = true;
+    }
+    free(places);
+    remote_set_release(&set);
+    remote_close(&r);
+    return rc;
+}
+
+static int cloud_status(struct session *s, const struct status_args *a, struct status_answer *out,
+                        struct err *e)
+{
+    struct checkout_target *targets;
+    struct sync_scope *scopes;
+    size_t count, scope_count;
+    if (a->branches || a->tags || a->commits) {
+        return err_set(e, ERR_USAGE,
+                       "--all-branches, --all-tags and --all-commits are not supported yet: check "
+                       "the revision out and call nephron status -c there");
+    }
+    const struct sync_choice choice = {.remote = a->remote, .push = true};
+    if (sync_targets(s, &a->targets, &a->how, &targets, &count, e) < 0 ||
+        sync_scopes(s, targets, count, &choice, &scopes, &scope_count, e) < 0) {
+        return -1;
+    }
+    struct value *map = value_map(&s->arena);
+    for (size_t i = 0; i < scope_count; i++) {
+        if (add_places(s, &scopes[i], map, out, e) < 0) {
+            return -1;
+        }
+    }
+    const char *name = a->remote != NULL ? a->remote : config_default_remote(s->repo.config);
+    out->json = map;
+    out->clean =
+        arena_printf(&s->arena, "Cache and remote '%s' are in sync.", name != NULL ? name : "None");
+    return 0;
+}
+
+/* ---- printing ---- */
+
+static int print_answer(const struct session *s, const struct status_args *a,
+                        const struct status_answer *out)
+{
+    if (a->json) {
+        struct strbuf line;
+        strbuf_init(&line);
+        json_write(&line, out->json, &(struct json_style){0});
+        printf("%s\n", line.p);
+        strbuf_release(&line);
+        return 0;
+    }
+    if (a->quiet) {
+        return out->any ? 1 : 0;
+    }
+    if (out->any) {
+        fwrite(out->text.p, 1, out->text.n, stdout);
+    } else if (s->pipeline.stage_count == 0) {
+        printf("There are no data or pipelines tracked in this project yet.\n"
+               "See <https://dvc.org/doc/start> to get started!\n");
+    } else {
+        printf("%s\n", out->clean);
+    }
+    return 0;
+}
+
+static int run(const struct status_args *a)
+{
+    struct err e = ERR_INIT;
+    struct session s;
+    struct status_answer out = {0};
+    if (session_open(&s, SESSION_STORE, a->quiet, &e) < 0) {
+        return session_fail(&e, 1);
+    }
+    strbuf_init(&out.text);
+    int rc = a->cloud || a->remote != NULL ? cloud_status(&s, a, &out, &e)
+                                           : local_status(&s, a, &out, &e);
+    int code = rc == 0 ? print_answer(&s, a, &out) : sync_fail(&e, NULL);
+    strbuf_release(&out.text);
+    session_close(&s);
+    return code;
+}
+
+int cmd_status(int argc, char **argv)
+{
+    struct status_args a = {.how = {.outputs = true}};
+    const struct opt options[] = {
+        {OPT_INT, 'j', "jobs", "N", "with -c: look-ups at a time", &a.jobs, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL,
+         "print nothing, answer by exit code 1 when something changed", &a.quiet, NULL},
+        {OPT_FLAG, 'c', "cloud", NULL, "compare the cache with a remote", &a.cloud, NULL},
+        {OPT_STR, 'r', "remote", "NAME", "compare with this remote", &a.remote, NULL},
+        {OPT_FLAG, 'a', "all-branches", NULL, "with -c: what all branches name", &a.branches, NULL},
+        {OPT_FLAG, 'T', "all-tags", NULL, "with -c: what all tags name", &a.tags, NULL},
+        {OPT_FLAG, 'A', "all-commits", NULL, "with -c: what all commits name", &a.commits, NULL},
+        {OPT_FLAG, 'd', "with-deps", NULL, "also what the targets depend on", &a.how.with_deps,
+         NULL},
+        {OPT_FLAG, 'R', "recursive", NULL, "folders stand for what is tracked below",
+         &a.how.recursive, NULL},
+        {OPT_FLAG, 0, "json", NULL, "one line of JSON", &a.json, NULL},
+        {OPT_FLAG, 0, "no-updates", NULL, "do not look whether import sources changed",
+         &a.no_updates, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron status [OPTION]... [TARGET]...",
+        .about =
+            "Shows what changed since stages ran and data was added; with -c what the cache and a "
+            "remote do not share. `nephron explain` says more about a stage.",
+        .examples = "  nephron status\n  nephron status train --json\n  nephron status -c -r store",
+        .options = options,
+        .max_args = OPT_ANY};
+    int code;
+    if (!session_options(&spec, argc, argv, &a.targets, 254, &code)) {
+        return code;
+    }
+    code = run(&a);
+    opt_list_release(&a.targets);
+    return code;
+}
