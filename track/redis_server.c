@@ -29,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LOCK_FD 9 /* where the server holds the lock */
+#define LOCK_FD 3 /* where the server holds the lock */
 #define POLL_US 10000
 #define STOP_MS 10000
 
@@ -253,6 +253,8 @@ static int spawn_server(const char *dir, const char *socket, int lock_fd, struct
     posix_spawn_file_actions_adddup2(&actions, 0, 1);
     posix_spawn_file_actions_adddup2(&actions, 0, 2);
     posix_spawn_file_actions_adddup2(&actions, lock_fd, LOCK_FD);
+    /* Nothing else of ours: a server that holds the caller's pipe would keep its reader waiting. */
+    posix_spawn_file_actions_addclosefrom_np(&actions, LOCK_FD + 1);
     posix_spawnattr_init(&attr);
     sigemptyset(&none);
     sigfillset(&defaults);

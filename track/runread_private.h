@@ -9,6 +9,7 @@
 
 /* The two sources behind runread.h: runread_redis.c and runread_spool.c. */
 
+struct event;
 struct spool_model; /* what the spool files say, in memory */
 
 struct runread {
@@ -33,6 +34,10 @@ int runread_redis_log(struct runread *r, struct arena *a, const char *id,
 
 /* Reads the folder <project>/.nephron/spool; absent is empty. Returns new. */
 struct spool_model *spool_model_new(const struct tracking *t);
+/* An empty one, and one record of `run` into it: what the folder's reading does, without the
+ * folder. */
+struct spool_model *spool_model_empty(void);
+void spool_model_apply(struct spool_model *m, const char *run, const struct event *ev);
 void spool_model_free(struct spool_model *m);
 int spool_model_refresh(struct spool_model *m, struct err *e);
 void spool_model_ids(struct spool_model *m, struct arena *a, size_t limit, const char ***ids,

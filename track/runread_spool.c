@@ -265,10 +265,21 @@ int spool_model_refresh(struct spool_model *m, struct err *e)
     return rc;
 }
 
-struct spool_model *spool_model_new(const struct tracking *t)
+struct spool_model *spool_model_empty(void)
 {
     struct spool_model *m = xcalloc(1, sizeof(*m));
     arena_init(&m->arena);
+    return m;
+}
+
+void spool_model_apply(struct spool_model *m, const char *run, const struct event *ev)
+{
+    apply(m, get_run(m, run), ev);
+}
+
+struct spool_model *spool_model_new(const struct tracking *t)
+{
+    struct spool_model *m = spool_model_empty();
     m->dir = tracking_dir(t, "spool", false, NULL);
     spool_model_refresh(m, NULL);
     return m;

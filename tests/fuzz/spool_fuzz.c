@@ -1,4 +1,5 @@
-/* Spool files of strangers: header, records, payloads, and the model that `nephron runs` builds of them. */
+/* Spool files of strangers: header, records, payloads, and the model that `nephron runs` builds of
+ * them. */
 
 #include "arena.h"
 #include "digest.h"

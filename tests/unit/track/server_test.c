@@ -135,6 +135,21 @@ static void data_survive_stop_and_kill(void **state)
     redis_close(r);
 }
 
+static void it_holds_nothing_of_its_starter(void **state)
+{
+    struct fixture *f = *state;
+    struct err e = ERR_INIT;
+    int fds[2];
+    char byte;
+    NEED_REDIS();
+
+    assert_int_equal(pipe(fds), 0); /* without O_CLOEXEC, as a shell's pipeline */
+    assert_int_equal(redis_server_start(&f->tracking, NULL, &e), 0);
+    close(fds[1]);
+    assert_int_equal(read(fds[0], &byte, 1), 0);
+    close(fds[0]);
+}
+
 static void a_hung_server_is_busy_not_doubled(void **state)
 {
     struct fixture *f = *state;
@@ -240,6 +255,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(started_once_by_many),
         TEST(data_survive_stop_and_kill),
+        TEST(it_holds_nothing_of_its_starter),
         TEST(a_hung_server_is_busy_not_doubled),
         TEST(a_long_path_gets_a_short_socket),
         TEST(the_sink_starts_it_and_the_reader_finds_the_run),
