@@ -510,7 +510,7 @@ static const char *log_path(struct run *run, struct arena *a, const struct stage
         }
         run->logs_made = true;
     }
-    char *name = arena_strndup(a, st->addr, 200);
+    char *name = arena_strndup(a, st->addr, strnlen(st->addr, 200));
     for (char *p = name; *p != 0; p++) {
         *p = *p == '/' || (unsigned char)*p < 0x20 ? '_' : *p;
     }

@@ -35,7 +35,7 @@ for jobs in 1 3; do
         rm -rf ../calm-log && mkdir ../calm-log && kills=0 && done=no && state=$seed &&
         while test $done = no; do
             state=$(( (state * 1103515245 + 12345) % 2147483648 ))
-            ms=$(( state / 65536 % (400 / '$jobs') + 20 ))
+            ms=$(( state / 65536 % (400 / '$jobs') + 20 + kills ))
             setsid nephron repro -j '$jobs' >out 2>err & pid=$!
             i=0
             while kill -0 $pid 2>/dev/null && test $i -lt $ms; do sleep 0.01; i=$((i + 10)); done
