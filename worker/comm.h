@@ -1,0 +1,90 @@
+#ifndef NEPHRON_COMM_H
+#define NEPHRON_COMM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+
+/*
+ * Ranks that compute together: what training needs of MPI, and nothing else. Two tables exist:
+ * comm_single.c (one rank, no MPI call ever) and comm_mpi.c. All calls are collective and are made
+ * by one thread a rank, in the same order on all ranks.
+ *
+ * Sums are formed in one fixed tree over the ranks, lower rank first, so that every rank gets the
+ * same bits in every run. Worked example, 4 ranks with values v0..v3:
+ *
+ *     round 1   0 <-> 1, 2 <-> 3     0 and 1 hold v0+v1,           2 and 3 hold v2+v3
+ *     round 2   0 <-> 2, 1 <-> 3     all hold (v0+v1)+(v2+v3)
+ *
+ * Three ranks, no power of two: 1 sends to 0 (v0+v1), 2 sends to 0 ((v0+v1)+v2), 0 gives the sum
+ * to all.
+ *
+ * While a rank waits it polls, with pauses that grow to 1 ms: Open MPI's own waiting takes a core,
+ * which the host's other ranks and loader threads need.
+ */
+
+struct comm;
+
+struct comm_ops {
+    const char *name;
+    int (*barrier)(struct comm *c, struct err *e);
+    int (*bcast)(struct comm *c, void *data, size_t bytes, int root, struct err *e);
+    int (*allgatherv)(struct comm *c, void *data, const size_t *offsets, const size_t *bytes,
+                      struct err *e);
+    int (*sum_double)(struct comm *c, double *v, size_t n, struct err *e);
+    int (*sum_start)(struct comm *c, float *v, size_t n, struct err *e);
+    int (*sum_progress)(struct comm *c, struct err *e);
+    int (*sum_finish)(struct comm *c, struct err *e);
+    struct comm *(*split)(struct comm *c, int color, int key, struct err *e);
+    int (*share)(struct comm *c, int *rank, int *size, struct err *e);
+    void (*fail)(struct comm *c, int code);
+    int (*close)(struct comm *c, struct err *e);
+};
+
+struct comm {
+    const struct comm_ops *ops;
+    int rank, size;
+};
+
+/* One rank. Returns new (comm_close); never NULL. */
+struct comm *comm_single_new(void);
+/* All ranks of the launcher's job. Starts MPI (MPI_THREAD_FUNNELED) and, with comm_close, ends it.
+ * Returns new; ERR_REMOTE with MPI's words. */
+struct comm *comm_mpi_open(struct err *e);
+/* Ranks that the launcher's environment tells of (Open MPI, PMIx, MPICH's PMI, Slurm); 1 without
+ * any. */
+int comm_launched_world(void);
+
+int comm_barrier(struct comm *c, struct err *e);
+int comm_bcast(struct comm *c, void *data, size_t bytes, int root, struct err *e);
+/* In place: rank r has filled data + offsets[r], bytes[r] long; afterwards all ranks have all
+ * pieces. offsets and bytes have an entry for each rank, the same on all. */
+int comm_allgatherv(struct comm *c, void *data, const size_t *offsets, const size_t *bytes,
+                    struct err *e);
+/* v[i] = sum over ranks, the same bits everywhere. */
+int comm_sum_double(struct comm *c, double *v, size_t n, struct err *e);
+/* v[i] = max over ranks; n <= COMM_MAX_VALUES. How ranks agree on "somebody failed". */
+#define COMM_MAX_VALUES 8
+int comm_max(struct comm *c, int64_t *v, size_t n, struct err *e);
+/* Gathers n bytes of each rank, in rank order. Returns new (free); *total in bytes. NULL: *e. */
+void *comm_collect(struct comm *c, const void *mine, size_t n, size_t *total, struct err *e);
+
+/*
+ * Sums of float ranges that go on while the caller computes: start each (v is the transport's until
+ * comm_sum_finish), call comm_sum_progress now and then, comm_sum_finish waits for all of them.
+ */
+int comm_sum_start(struct comm *c, float *v, size_t n, struct err *e);
+int comm_sum_progress(struct comm *c, struct err *e);
+int comm_sum_finish(struct comm *c, struct err *e);
+
+/* Ranks of one colour form a group, ordered by key. Returns new (comm_close, before c's). */
+struct comm *comm_split(struct comm *c, int color, int key, struct err *e);
+/* This rank's number among the ranks of its host, and how many those are. */
+int comm_host_share(struct comm *c, int *rank, int *size, struct err *e);
+/* A rank that cannot go on ends all of them: returning from one alone would hang the others. */
+void comm_fail(struct comm *c, int code);
+/* NULL is fine. */
+int comm_close(struct comm *c, struct err *e);
+
+#endif

@@ -1,0 +1,146 @@
+/* Data of a run; see imageset.h. */
+#include "imageset.h"
+
+#include "comm.h"
+#include "ranks_agree.h"
+#include "settings.h"
+
+#include "duplicates.h"
+#include "err.h"
+#include "loader.h"
+#include "log.h"
+#include "model.h"
+#include "pixels.h"
+#include "score.h"
+#include "str.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define COPIES_MAX_SAMPLES 20000 /* the search compares every pair across the split */
+
+int imageset_open(struct imageset *s, const struct imageset_options *opt, struct err *e)
+{
+    const struct settings *set = opt->settings;
+    memset(s, 0, sizeof(*s));
+    struct dataset_options want = {.classes = opt->classes, .class_names = opt->class_names};
+    if (dataset_open(&s->data, set->data_dir, &want, e) < 0) {
+        if (e && e->code == ERR_MISSING) {
+            err_append(e, "; run 'nephron ingest', or set data_ingestion in config/config.yaml");
+        }
+        return -1;
+    }
+    struct split_options split = {.kind = set->split_kind,
+                                  .fraction = set->validation_split,
+                                  .seed = set->seed,
+                                  .pattern = set->split_pattern};
+    struct pixels_options pixels = {.width = (int)opt->width, .height = (int)opt->height};
+    if (split_make(&s->split, &s->data, &split, e) < 0) {
+        dataset_release(&s->data);
+        memset(s, 0, sizeof(*s));
+        return -1;
+    }
+    s->pixels = pixels_new(&s->data, &pixels, e);
+    if (!s->pixels) {
+        imageset_release(s);
+        return -1;
+    }
+    return 0;
+}
+
+void imageset_release(struct imageset *s)
+{
+    if (s->data.samples) {
+        pixels_free(s->pixels);
+        split_release(&s->split);
+        dataset_release(&s->data);
+    }
+    memset(s, 0, sizeof(*s));
+}
+
+int imageset_warn_copies(struct imageset *s, struct par *par, struct err *e)
+{
+    struct thumbs thumbs = {0};
+    struct duplicates found;
+    if (s->split.valid_count == 0 || s->data.count > COPIES_MAX_SAMPLES) {
+        return 0;
+    }
+    if (thumbs_make(&thumbs, s->pixels, par, e) < 0) {
+        return -1;
+    }
+    duplicates_find(&thumbs, &s->split, 0, par, &found);
+    if (found.near_count > 0) {
+        struct strbuf text;
+        strbuf_init(&text);
+        duplicates_describe(&found, &s->data, &text);
+        log_warn("data", "%s; validation says little of unseen patients, consider SPLIT_BY: group",
+                 text.p);
+        strbuf_release(&text);
+    }
+    thumbs_release(&thumbs);
+    return 0;
+}
+
+/* Contiguous parts of each global batch, as even as possible. */
+static void even_rows(void *ctx, size_t global_rows, size_t *first, size_t *last)
+{
+    const struct comm *c = ctx;
+    *first = global_rows * (size_t)c->rank / (size_t)c->size;
+    *last = global_rows * (size_t)(c->rank + 1) / (size_t)c->size;
+}
+
+static int score_rows(struct loader *l, struct model *m, struct score *score, struct err *e)
+{
+    struct batch b;
+    int more;
+    loader_start(l, 0, 0);
+    while ((more = loader_next(l, &b, e)) > 0) {
+        size_t limit = model_rows(m), image = 0;
+        const struct model_config *c = model_config(m);
+        image = c->channels * c->height * c->width;
+        for (size_t at = 0; at < b.rows; at += limit) {
+            size_t n = b.rows - at < limit ? b.rows - at : limit;
+            model_forward(
+                m, &(struct model_batch){.x = b.x + at * image, .count = n, .mode = MODEL_EVAL});
+            score_add_logits(score, model_logits(m), b.labels + at, b.samples + at, n);
+        }
+    }
+    return more;
+}
+
+/* Takes the rows of all ranks in place of this rank's. */
+static int gather_rows(struct comm *comm, struct score *score, struct err *e)
+{
+    size_t row = score_stride(score->classes) * sizeof(double), total = 0;
+    double *all = comm_collect(comm, score->rows, score->count * row, &total, e);
+    if (!all) {
+        return -1;
+    }
+    score_reset(score);
+    int rc = score_append(score, all, total / row, e);
+    free(all);
+    return rc;
+}
+
+int imageset_validate(struct imageset *s, struct comm *comm, struct model *m, size_t batch,
+                      struct score *score, struct err *e)
+{
+    struct loader_options opt = {
+        .pixels = s->pixels,
+        .samples = s->split.valid,
+        .count = s->split.valid_count,
+        .batch = batch,
+        .rows = even_rows,
+        .rows_ctx = comm,
+        .threads = 1,
+        .prefetch = 2,
+    };
+    score_reset(score);
+    struct loader *l = loader_new(&opt, e);
+    int rc = l ? score_rows(l, m, score, e) : -1;
+    loader_free(l);
+    if (ranks_agree(comm, rc, e) < 0) {
+        return -1;
+    }
+    return comm->size > 1 ? gather_rows(comm, score, e) : 0;
+}

@@ -1,0 +1,475 @@
+/* Commands of nephron-mpi; see mpi_commands.h. */
+#include "mpi_commands.h"
+
+#include "comm.h"
+#include "evaluate.h"
+#include "machine.h"
+#include "predict.h"
+#include "prepare.h"
+#include "ranks_agree.h"
+#include "settings.h"
+#include "train.h"
+
+#include "alloc.h"
+#include "arena.h"
+#include "digest.h"
+#include "err.h"
+#include "json.h"
+#include "log.h"
+#include "num.h"
+#include "opt.h"
+#include "par.h"
+#include "path.h"
+#include "sink.h"
+#include "str.h"
+#include "tracking.h"
+#include "value.h"
+#include "weights_show.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int exit_code(const struct err *e)
+{
+    return e->code == ERR_USAGE || e->code == ERR_CONFIG ? 2 : 1;
+}
+
+/* --- what the stages share ------------------------------------------------------------------- */
+
+struct stage_options {
+    const char *config, *params;
+    bool quiet;
+    int verbose;
+};
+
+#define STAGE_OPTIONS(o)                                                                           \
+    {OPT_STR, 0, "config", "FILE", "where things are (config/config.yaml)", &(o).config, NULL},    \
+        {OPT_STR, 0, "params", "FILE", "hyper-parameters (params.yaml)", &(o).params, NULL},       \
+        {OPT_FLAG, 'q', "quiet", NULL, "errors and warnings only", &(o).quiet, NULL},              \
+    {                                                                                              \
+        OPT_COUNT, 'v', "verbose", NULL, "say more; -v -v: everything", &(o).verbose, NULL         \
+    }
+
+/* Settings, threads, tracking: what a stage needs, on every rank. */
+struct stage {
+    struct settings settings;
+    struct par *par;
+    struct tracking tracking;
+    bool has_tracking;
+    struct sink *sink;
+    struct machine_share share;
+};
+
+static void stage_close(struct stage *s)
+{
+    sink_close(s->sink);
+    if (s->has_tracking) {
+        tracking_release(&s->tracking);
+    }
+    par_free(s->par);
+    settings_release(&s->settings);
+}
+
+static void set_level(const struct stage_options *o)
+{
+    log_set_level(o->quiet          ? LOG_WARN
+                  : o->verbose >= 2 ? LOG_DEBUG
+                  : o->verbose == 1 ? LOG_INFO
+                                    : LOG_WARN);
+}
+
+static int stage_open(struct stage *s, const struct mpi_context *x, const struct stage_options *o,
+                      struct err *e)
+{
+    memset(s, 0, sizeof(*s));
+    set_level(o);
+    int rc = settings_load(&s->settings, o->config, o->params, e);
+    if (rc == 0) {
+        rc = tracking_load(&s->tracking, NULL, e);
+        s->has_tracking = rc == 0;
+    }
+    if (ranks_agree(x->comm, rc, e) < 0 ||
+        machine_share(x->comm, s->settings.rebind, &s->share, e) < 0) {
+        stage_close(s);
+        return -1;
+    }
+    if (s->share.widened && x->comm->rank == 0 && !o->quiet) {
+        fprintf(stderr, "bound to %d core%s by the launcher, widened to %d (core.rebind)\n",
+                s->share.before, s->share.before > 1 ? "s" : "", s->share.threads);
+    }
+    s->par = par_new(s->share.threads);
+    return 0;
+}
+
+/* Recording never stops the work: without threads for it, a warning. */
+static const struct event_sink *stage_sink(struct stage *s, const struct mpi_context *x)
+{
+    struct err e = ERR_INIT;
+    s->sink = sink_open(&(struct sink_options){.tracking = &s->tracking,
+                                               .rank = x->comm->rank,
+                                               .world = x->comm->size},
+                        &e);
+    if (!s->sink) {
+        log_warn("track", "this run is not recorded: %s", e.text);
+    }
+    return sink_events(s->sink);
+}
+
+/* OPT_OK goes on; else *code is the exit code. Only rank 0 prints the help. */
+static bool parse(const struct opt_spec *spec, const struct mpi_context *x, int argc, char **argv,
+                  struct opt_list *args, int *code, struct err *e)
+{
+    if (x->comm->rank > 0 && freopen("/dev/null", "w", stdout) == NULL) {
+        log_warn("worker", "cannot silence this rank");
+    }
+    enum opt_result r = opt_parse(spec, argc, argv, args, e);
+    *code = r == OPT_HELP ? 0 : 2;
+    return r == OPT_OK;
+}
+
+static int print(const struct strbuf *text, struct err *e)
+{
+    fwrite(text->p, 1, text->n, stdout);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        return err_sys(e, "cannot write to stdout");
+    }
+    return 0;
+}
+
+/* --- train ----------------------------------------------------------------------------------- */
+
+/* One folder of checkpoints for each folder of results of the project. */
+static char *checkpoint_dir(const struct stage *s, struct arena *a, struct err *e)
+{
+    char hex[DIGEST_HEX_SIZE];
+    char *dir = tracking_dir(&s->tracking, "checkpoints", true, e);
+    if (!dir) {
+        return NULL;
+    }
+    const char *where = path_absolute(a, path_cwd(a), s->settings.trained_model);
+    const char *base = path_relative(a, s->tracking.project, where);
+    digest_buffer(DIGEST_MD5, base, strlen(base), hex);
+    char *full = path_join(a, dir, arena_printf(a, "train-%.12s", hex));
+    free(dir);
+    return full;
+}
+
+static void watch_run(void *ctx, const char *run)
+{
+    struct sink *sink = ctx;
+    if (sink) {
+        sink_watch(sink, run);
+    }
+}
+
+static void print_trained(const struct train_result *r, const struct settings *s)
+{
+    char time[NUM_TEXT_SIZE];
+    num_duration(time, r->seconds);
+    fprintf(stderr, "%s: %zu epochs, %zu steps, %s, %.1f img/s\n", s->trained_model, r->epochs,
+            r->steps, time, r->img_per_s);
+    if (r->skipped > 0) {
+        fprintf(stderr, "%zu steps were left out: loss or gradient not finite\n", r->skipped);
+    }
+}
+
+static int do_train(const struct mpi_context *x, const struct stage_options *o, bool fresh,
+                    int argc, char **argv, struct err *e)
+{
+    struct stage s;
+    struct train_result r = {0};
+    struct arena a;
+    if (stage_open(&s, x, o, e) < 0) {
+        return exit_code(e);
+    }
+    arena_init(&a);
+    char *dir = checkpoint_dir(&s, &a, e);
+    int rc = ranks_agree(x->comm, dir ? 0 : -1, e);
+    if (rc < 0) {
+        r.exit_code = 1;
+    } else {
+        const struct event_sink *events = stage_sink(&s, x);
+        rc = train_run(&(struct train_options){.settings = &s.settings,
+                                               .comm = x->comm,
+                                               .par = s.par,
+                                               .sink = events,
+                                               .checkpoint_dir = dir,
+                                               .fresh = fresh,
+                                               .quiet = o->quiet,
+                                               .stop = x->stop,
+                                               .joined = x->comm->rank > 0 ? watch_run : NULL,
+                                               .joined_ctx = s.sink,
+                                               .argc = argc,
+                                               .argv = argv},
+                       &r, e);
+    }
+    if (rc == 0 && x->comm->rank == 0 && !o->quiet) {
+        print_trained(&r, &s.settings);
+    }
+    stage_close(&s);
+    arena_release(&a);
+    return r.exit_code;
+}
+
+static int run_train(const struct mpi_context *x, int argc, char **argv, struct err *e)
+{
+    struct stage_options o = {0};
+    bool fresh = false;
+    int code = 0;
+    const struct opt options[] = {
+        STAGE_OPTIONS(o),
+        {OPT_FLAG, 0, "fresh", NULL, "do not go on from a checkpoint", &fresh, NULL},
+        OPT_END,
+    };
+    const struct opt_spec spec = {
+        .usage = "nephron train [OPTION]…",
+        .about = "Trains the prepared model on the data, over all ranks of mpirun, and writes "
+                 "artifacts/training/model.pth. An interrupted training goes on from its last "
+                 "checkpoint. Exit: 0 done, 1 failed, 2 wrong settings, 3 loss not finite, 85 "
+                 "after SIGUSR1, 128+N after signal N.",
+        .examples = "nephron train\nmpirun -n 4 nephron train",
+        .options = options,
+    };
+    struct opt_list args = {0};
+    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+        code = do_train(x, &o, fresh, argc, argv, e);
+    }
+    opt_list_release(&args);
+    return code;
+}
+
+/* --- evaluate -------------------------------------------------------------------------------- */
+
+static int do_evaluate(const struct mpi_context *x, const struct stage_options *o,
+                       const char *model, int argc, char **argv, struct err *e)
+{
+    struct stage s;
+    struct strbuf out;
+    if (stage_open(&s, x, o, e) < 0) {
+        return exit_code(e);
+    }
+    strbuf_init(&out);
+    int rc = evaluate_run(&(struct evaluate_options){.settings = &s.settings,
+                                                     .comm = x->comm,
+                                                     .par = s.par,
+                                                     .sink = stage_sink(&s, x),
+                                                     .model = model,
+                                                     .argc = argc,
+                                                     .argv = argv},
+                          &out, e);
+    if (rc == 0 && x->comm->rank == 0 && !o->quiet) {
+        rc = print(&out, e);
+    }
+    strbuf_release(&out);
+    stage_close(&s);
+    return rc < 0 ? exit_code(e) : 0;
+}
+
+static int run_evaluate(const struct mpi_context *x, int argc, char **argv, struct err *e)
+{
+    struct stage_options o = {0};
+    const char *model = NULL;
+    int code = 0;
+    const struct opt options[] = {
+        STAGE_OPTIONS(o),
+        {OPT_STR, 0, "model", "FILE", "evaluate this model file", &model, NULL},
+        OPT_END,
+    };
+    const struct opt_spec spec = {
+        .usage = "nephron evaluate [OPTION]…",
+        .about = "Scores the trained model on the validation part: scores.json, the table of "
+                 "classes, confusion matrix, mistakes and curves as pictures.",
+        .examples = "nephron evaluate\nmpirun -n 2 nephron evaluate --model other.safetensors",
+        .options = options,
+    };
+    struct opt_list args = {0};
+    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+        code = do_evaluate(x, &o, model, argc, argv, e);
+    }
+    opt_list_release(&args);
+    return code;
+}
+
+/* --- prepare --------------------------------------------------------------------------------- */
+
+static int do_prepare(const struct mpi_context *x, const struct stage_options *o, struct err *e)
+{
+    struct stage s;
+    struct strbuf out;
+    if (stage_open(&s, x, o, e) < 0) {
+        return exit_code(e);
+    }
+    strbuf_init(&out);
+    int rc = 0;
+    if (x->comm->rank == 0) {
+        rc = prepare_run(&s.settings, s.par, o->quiet, &out, e);
+        rc = rc == 0 && !o->quiet ? print(&out, e) : rc;
+    }
+    rc = ranks_agree(x->comm, rc, e);
+    strbuf_release(&out);
+    stage_close(&s);
+    return rc < 0 ? exit_code(e) : 0;
+}
+
+static int run_prepare(const struct mpi_context *x, int argc, char **argv, struct err *e)
+{
+    struct stage_options o = {0};
+    int code = 0;
+    const struct opt options[] = {STAGE_OPTIONS(o), OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron prepare [OPTION]…",
+        .about = "Builds the network of params.yaml, with random, ImageNet or given weights, and "
+                 "writes base_model.pth and base_model_updated.pth. Prints the table of layers.",
+        .examples = "nephron prepare",
+        .options = options,
+    };
+    struct opt_list args = {0};
+    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+        code = do_prepare(x, &o, e);
+    }
+    opt_list_release(&args);
+    return code;
+}
+
+/* --- predict --------------------------------------------------------------------------------- */
+
+static void prediction_text(const struct value *list, struct strbuf *out)
+{
+    for (size_t i = 0; i < list->list.count; i++) {
+        const struct value *one = list->list.items[i], *bad = value_get(one, "error");
+        if (bad) {
+            fprintf(stderr, "nephron: error: %s\n", bad->s.p);
+            continue;
+        }
+        strbuf_addf(out, "%s\t%s\t%.4f\n", value_get(one, "path")->s.p,
+                    value_get(one, "image")->s.p, value_get(one, "confidence")->f);
+    }
+}
+
+static int predict_alone(const char *model, const struct opt_list *args, bool json, struct err *e)
+{
+    struct arena a;
+    struct strbuf out;
+    size_t failed = 0;
+    int code = 0;
+    struct par *par = par_new(0);
+    arena_init(&a);
+    strbuf_init(&out);
+    struct value *list = predict_run(
+        &a, &(struct predict_options){model, (const char *const *)args->items, args->count, par},
+        &failed, e);
+    if (!list) {
+        code = exit_code(e);
+        goto out;
+    }
+    if (json) {
+        json_write(&out, list, &(struct json_style){.utf8 = true});
+        strbuf_addch(&out, '\n');
+    } else {
+        prediction_text(list, &out);
+    }
+    code = print(&out, e) < 0 || failed > 0 ? 1 : 0;
+out:
+    strbuf_release(&out);
+    arena_release(&a);
+    par_free(par);
+    return code;
+}
+
+/* The model: told, or what the settings of this folder name. */
+static int do_predict(const char *model, const struct opt_list *args, bool json, struct err *e)
+{
+    struct settings s;
+    if (model) {
+        return predict_alone(model, args, json, e);
+    }
+    if (settings_load(&s, NULL, NULL, e) < 0) {
+        err_append(e, "; or give --model FILE");
+        return exit_code(e);
+    }
+    int code = predict_alone(s.trained_model, args, json, e);
+    settings_release(&s);
+    return code;
+}
+
+static int run_predict(const struct mpi_context *x, int argc, char **argv, struct err *e)
+{
+    const char *model = NULL;
+    bool json = false;
+    int code = 0;
+    const struct opt options[] = {
+        {OPT_STR, 'm', "model", "FILE", "model file (that of config/config.yaml)", &model, NULL},
+        {OPT_FLAG, 0, "json", NULL, "one list of objects", &json, NULL},
+        OPT_END,
+    };
+    const struct opt_spec spec = {
+        .usage = "nephron predict [--model FILE] [--json] PICTURE|FOLDER…",
+        .about = "Tells the class of pictures: path, class, confidence. How a picture is resized "
+                 "and normalised stands in the model file.",
+        .examples = "nephron predict scan.jpg\nnephron predict --json --model model.pth scans/",
+        .options = options,
+        .min_args = 1,
+        .max_args = OPT_ANY,
+    };
+    struct opt_list args = {0};
+    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+        code = x->comm->rank == 0 ? do_predict(model, &args, json, e) : 0;
+    }
+    opt_list_release(&args);
+    return code;
+}
+
+/* --- weights --------------------------------------------------------------------------------- */
+
+static int weights_words(const struct opt_list *args, bool json, struct err *e)
+{
+    const char *verb = args->items[0];
+    if (strcmp(verb, "show") == 0 && args->count == 2) {
+        return weights_show(args->items[1], json, stdout, e);
+    }
+    if (strcmp(verb, "convert") == 0 && args->count == 3 && !json) {
+        return weights_convert(args->items[1], args->items[2], e);
+    }
+    return err_set(e, ERR_USAGE,
+                   "expected 'weights show [--json] FILE' or 'weights convert IN OUT'");
+}
+
+static int run_weights(const struct mpi_context *x, int argc, char **argv, struct err *e)
+{
+    bool json = false;
+    int code = 0;
+    const struct opt options[] = {
+        {OPT_FLAG, 0, "json", NULL, "show: one object", &json, NULL},
+        OPT_END,
+    };
+    const struct opt_spec spec = {
+        .usage = "nephron weights show [--json] FILE | nephron weights convert IN OUT",
+        .about = "Shows the tensors of a .pth or .safetensors file (name, type, shape, sum, md5), "
+                 "or rewrites it in the format of OUT's ending.",
+        .examples = "nephron weights show artifacts/training/model.pth\n"
+                    "nephron weights convert model.pth model.safetensors",
+        .options = options,
+        .min_args = 1,
+        .max_args = 3,
+    };
+    struct opt_list args = {0};
+    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+        code = x->comm->rank == 0 && weights_words(&args, json, e) < 0 ? exit_code(e) : 0;
+        if (code == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
+            err_sys(e, "cannot write to stdout");
+            code = 1;
+        }
+    }
+    opt_list_release(&args);
+    return code;
+}
+
+const struct mpi_command mpi_commands[] = {
+    {"train", run_train, "train the prepared model"},
+    {"evaluate", run_evaluate, "score the trained model"},
+    {"prepare", run_prepare, "build the model to train"},
+    {"predict", run_predict, "tell the class of pictures"},
+    {"weights", run_weights, "show or convert model files"},
+    {NULL, NULL, NULL},
+};

@@ -1,0 +1,30 @@
+#ifndef NEPHRON_MPI_COMMANDS_H
+#define NEPHRON_MPI_COMMANDS_H
+
+#include <signal.h>
+
+struct comm;
+struct err;
+
+/*
+ * The commands of program nephron-mpi. argv[0] is the command's name. All ranks run the same
+ * command; output is rank 0's. Each returns the exit code; with a code that is not 0, *e says what
+ * happened (an empty text: it was said already).
+ */
+
+struct mpi_context {
+    struct comm *comm;
+    const volatile sig_atomic_t *stop; /* the signal that came, or 0 */
+};
+
+typedef int mpi_command_fn(const struct mpi_context *x, int argc, char **argv, struct err *e);
+
+struct mpi_command {
+    const char *name;
+    mpi_command_fn *run;
+    const char *help;
+};
+
+extern const struct mpi_command mpi_commands[]; /* ended by a NULL name */
+
+#endif

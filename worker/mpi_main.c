@@ -1,0 +1,143 @@
+/*
+ * Program nephron-mpi: what computes. `nephron train` and its siblings exec it, alone or as each
+ * rank of an MPI job; alone it makes no MPI call. Exit: 0 done, 1 tried and failed, 2 wrong usage
+ * or settings, 128+N ended by signal N, and what a command's help says.
+ */
+#include "comm.h"
+#include "mpi_commands.h"
+#include "ranks_agree.h"
+#include "repro_mpi.h"
+
+#include "err.h"
+#include "log.h"
+#include "opt.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t stop_signal; /* set once by SIGINT, SIGTERM, SIGUSR1 */
+
+/* The second signal ends the program at once; what is on disk is right at any moment. */
+static void on_signal(int sig)
+{
+    if (stop_signal) {
+        _exit(128 + sig);
+    }
+    stop_signal = sig;
+}
+
+/* Only training looks at the flag: other commands end by the signal. One that was ignored when we
+ * were started (nohup) stays so. */
+static void catch_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGUSR1};
+    struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
+    sigemptyset(&action.sa_mask);
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN) {
+            sigaction(signals[i], &action, NULL);
+        }
+    }
+}
+
+static int help(FILE *to)
+{
+    fputs("Usage: nephron-mpi COMMAND [OPTION]… [ARG]…\n\n"
+          "What computes in Nephron; 'nephron COMMAND' starts it.\n\nCommands:\n",
+          to);
+    for (const struct mpi_command *c = mpi_commands; c->name; c++) {
+        fprintf(to, "  %-9s %s\n", c->name, c->help);
+    }
+    fputs("  repro     run what is stale, on the ranks\n"
+          "\n'nephron-mpi COMMAND --help' says more. --version prints the version.\n\n"
+          "Example:\n  mpirun -n 2 nephron-mpi train\n",
+          to);
+    return to == stdout && fflush(stdout) != 0 ? 1 : to == stdout ? 0 : 2;
+}
+
+static const struct mpi_command *find_command(const char *name)
+{
+    for (const struct mpi_command *c = mpi_commands; c->name; c++) {
+        if (strcmp(c->name, name) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static int unknown(const char *name)
+{
+    const char *names[16];
+    size_t n = 0;
+    for (const struct mpi_command *c = mpi_commands; c->name; c++) {
+        names[n++] = c->name;
+    }
+    const char *near = opt_nearest(name, names, n);
+    fprintf(stderr,
+            "nephron: error: nephron-mpi has no command '%s'%s%s%s; see nephron-mpi --help\n", name,
+            near ? "; did you mean '" : "", near ? near : "", near ? "'?" : "");
+    return 2;
+}
+
+static int run(const struct mpi_command *c, struct comm *comm, int argc, char **argv)
+{
+    struct mpi_context x = {.comm = comm, .stop = &stop_signal};
+    struct err e = ERR_INIT, closing = ERR_INIT;
+    int rank = comm->rank;
+    int code = c->run(&x, argc, argv, &e);
+    /* What fails on every rank for the same reason is said once, by rank 0. */
+    if (code != 0 && e.text[0] && !ranks_is_foreign(&e) &&
+        (rank == 0 || (e.code != ERR_USAGE && e.code != ERR_INTERRUPTED && e.code != ERR_LIMIT))) {
+        char mark[32] = "";
+        if (rank > 0) {
+            snprintf(mark, sizeof(mark), "rank %d: ", rank);
+        }
+        fprintf(stderr, "nephron: error: %s%s\n", mark, e.text);
+    }
+    if (code != 0 && e.code == ERR_REMOTE && strncmp(e.text, "MPI:", 4) == 0) {
+        comm_fail(comm, code);
+    }
+    if (comm_close(comm, &closing) < 0) {
+        fprintf(stderr, "nephron: error: %s\n", closing.text);
+        return code ? code : 1;
+    }
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = ERR_INIT;
+    if (argc < 2) {
+        return help(stderr);
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        return help(stdout);
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        printf("nephron %s\n", NEPHRON_VERSION);
+        return fflush(stdout) != 0;
+    }
+    if (strcmp(argv[1], "repro") == 0) {
+        return repro_mpi_main(argc - 1, argv + 1); /* its ranks are slots: no comm among them */
+    }
+    const struct mpi_command *c = find_command(argv[1]);
+    if (!c) {
+        return unknown(argv[1]);
+    }
+    signal(SIGPIPE, SIG_IGN);
+    struct comm *comm = comm_launched_world() > 1 ? comm_mpi_open(&e) : comm_single_new();
+    if (!comm) {
+        fprintf(stderr, "nephron: error: %s\n", e.text);
+        return 1;
+    }
+    if (strcmp(c->name, "train") == 0) {
+        catch_signals();
+    }
+    log_set_rank(comm->rank, comm->size);
+    return run(c, comm, argc - 1, argv + 1);
+}

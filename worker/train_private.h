@@ -1,0 +1,92 @@
+#ifndef NEPHRON_TRAIN_PRIVATE_H
+#define NEPHRON_TRAIN_PRIVATE_H
+
+#include "arena.h"
+#include "comm.h"
+#include "err.h"
+#include "imageset.h"
+#include "model.h"
+#include "modelfile.h"
+#include "optim.h"
+#include "run.h"
+#include "score.h"
+#include "settings.h"
+#include "train.h"
+
+#include <stdint.h>
+
+/* Shared by train*.c only. */
+
+/* A row of steps.csv; plain doubles, so that a checkpoint holds them as one array. */
+struct step_row {
+    double epoch, step, loss, accuracy, rate; /* both from 0 */
+};
+/* A row of history.csv. */
+struct epoch_row {
+    double epoch, step; /* epoch from 1, step: updates so far */
+    double train_loss, train_accuracy, valid_loss, valid_accuracy, rate;
+};
+
+#define TRAIN_FACTORS_MAX 8
+
+struct trainer {
+    const struct train_options *opt;
+    const struct settings *s;
+    struct comm *comm;
+    struct train_result *out;
+
+    struct arena arena;
+    struct modelfile_info info; /* of the file training starts from */
+    struct imageset set;
+    struct model *model;
+    struct optim *optim;
+    struct loader *loader;
+    struct score score;
+    struct run run;
+
+    struct model_comm norm_comm;
+    struct err comm_err; /* first failure inside a hook, which cannot return it */
+    bool comm_failed;
+    struct model_factors factors[TRAIN_FACTORS_MAX];
+    size_t factor_count;
+    size_t *offsets, *bytes; /* [world]: scratch of gathers */
+    float *norm_saved;       /* running statistics before the step */
+    size_t norm_count;
+
+    char digest[65], model_digest[65]; /* of what a checkpoint must agree with */
+    uint64_t step;                     /* updates tried so far: names dropout masks */
+    size_t epoch, first_batch;         /* where to go on */
+    size_t bad_in_a_row;
+    int64_t saved_us; /* monotonic time of the last checkpoint */
+    double samples_done, busy_s;
+
+    struct step_row *steps;
+    size_t step_count, step_capacity;
+    struct epoch_row *epochs;
+    size_t epoch_count, epoch_capacity;
+};
+
+/* train_step.c */
+struct batch;
+struct step_result {
+    double loss, accuracy;
+    bool skipped; /* not finite */
+};
+int train_step_init(struct trainer *t, struct err *e);
+void train_step_release(struct trainer *t);
+int train_step(struct trainer *t, const struct batch *b, double rate, struct step_result *out,
+               struct err *e);
+
+/* train_state.c: checkpoints */
+int train_state_digest(struct trainer *t, struct err *e);
+int train_state_resume(struct trainer *t, char run[33], struct err *e);
+/* Rank 0 writes; a failure is a warning, since the training is still good. */
+void train_state_save(struct trainer *t, size_t epoch, size_t position);
+
+/* train_report.c: files and events */
+void train_report_begin(struct trainer *t, const char *run_id);
+void train_report_step(struct trainer *t, const struct step_row *row, double img_per_s);
+void train_report_epoch(struct trainer *t, const struct epoch_row *row);
+int train_report_files(struct trainer *t, struct err *e);
+
+#endif
