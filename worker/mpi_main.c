@@ -7,6 +7,7 @@
 #include "mpi_commands.h"
 #include "ranks_agree.h"
 #include "repro_mpi.h"
+#include "repro_mpi.h"
 
 #include "err.h"
 #include "log.h"
@@ -71,8 +72,8 @@ static const struct mpi_command *find_command(const char *name)
 
 static int unknown(const char *name)
 {
-    const char *names[16];
-    size_t n = 0;
+    const char *names[16] = {"repro"};
+    size_t n = 1;
     for (const struct mpi_command *c = mpi_commands; c->name; c++) {
         names[n++] = c->name;
     }
@@ -124,6 +125,9 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "repro") == 0) {
         return repro_mpi_main(argc - 1, argv + 1); /* its ranks are slots: no comm among them */
+    }
+    if (strcmp(argv[1], "repro") == 0) { /* the stage pool starts and ends MPI itself */
+        return repro_mpi_main(argc - 1, argv + 1);
     }
     const struct mpi_command *c = find_command(argv[1]);
     if (!c) {
