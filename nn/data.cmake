@@ -8,8 +8,8 @@
 add_library(nn_stb STATIC data/stb_read.c data/stb_write.c)
 target_include_directories(nn_stb PUBLIC data)
 nephron_flags(nn_stb)
-# -fwrapv: both shift and add signed integers past their range here and there, on purpose or not; with
-# it that is defined, so the sanitizer need not speak of it. Its checks of memory and bounds stay.
+# -fwrapv: both shift and add signed integers past their range here and there, on purpose or not;
+# with it that is defined, so the sanitizer need not speak of it. Its checks of memory stay.
 target_compile_options(nn_stb PRIVATE -w -O2 -fwrapv)
 if("undefined" IN_LIST NEPHRON_SANITIZE)
   target_compile_options(nn_stb PRIVATE -fno-sanitize=shift,signed-integer-overflow)
@@ -32,5 +32,6 @@ target_include_directories(nn_data PUBLIC data)
 
 # Loops over pixels: worth it in debug builds too, where tests decode and train on real pictures.
 set_source_files_properties(
-  data/phantom_draw.c data/image_resize.c data/image.c data/augment.c data/canvas.c data/image_scan.c
+  data/phantom_draw.c data/image_resize.c data/image.c data/augment.c data/canvas.c
+  data/image_scan.c
   PROPERTIES COMPILE_OPTIONS "-O2")

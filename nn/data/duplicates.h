@@ -39,8 +39,8 @@ struct duplicates {
     double threshold;
 };
 
-/* threshold 0: DUPLICATES_THRESHOLD, measured on 465 real kidney slices of 16 scans: the nearest slice
- * of the same scan is 3.5 away (median; 99 % below 11), the nearest of any other scan 15.8. */
+/* threshold 0: DUPLICATES_THRESHOLD, measured on 465 real kidney slices of 16 scans: the nearest
+ * slice of the same scan is 3.5 away (median; 99 % below 11), the nearest of any other scan 15.8. */
 #define DUPLICATES_THRESHOLD 12.0
 void duplicates_find(const struct thumbs *t, const struct split *s, double threshold,
                      struct par *par, struct duplicates *out);

@@ -58,8 +58,8 @@ static int compile(regex_t *re, const char *pattern, struct err *e)
     return 0;
 }
 
-/* Appends the captures, joined by '/'; those that took no part are empty. Where case does not count,
- * "Patient 7" and "patient7" are one patient. */
+/* Appends the captures, joined by '/'; those that took no part are empty. Where case does not
+ * count, "Patient 7" and "patient7" are one patient. */
 static bool match_key(const regex_t *re, bool fold, const char *name, struct strbuf *out)
 {
     regmatch_t m[MAX_CAPTURES + 1];
