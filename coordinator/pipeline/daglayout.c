@@ -12,6 +12,7 @@
 
 #include "alloc.h"
 #include "arena.h"
+#include "dagcanvas.h"
 #include "err.h"
 
 #include <math.h>
@@ -563,46 +564,6 @@ struct point {
     double x, y;
 };
 
-struct canvas {
-    uint32_t *cells;
-    long columns, lines;
-};
-
-static void plot(struct canvas *c, long x, long y, uint32_t ch)
-{
-    if (x >= 0 && x < c->columns && y >= 0 && y < c->lines) {
-        c->cells[y * c->columns + x] = ch;
-    }
-}
-
-static void plot_line(struct canvas *c, long x0, long y0, long x1, long y1)
-{
-    if (x0 > x1) {
-        long t = x0;
-        x0 = x1;
-        x1 = t;
-        t = y0;
-        y0 = y1;
-        y1 = t;
-    }
-    long dx = x1 - x0, dy = y1 - y0;
-    if (dx == 0 && dy == 0) {
-        plot(c, x0, y0, '*');
-    } else if (dx >= labs(dy)) {
-        for (long x = x0; x <= x1; x++) {
-            plot(c, x, y0 + lrint((double)((x - x0) * dy) / (double)dx), '*');
-        }
-    } else if (y0 < y1) {
-        for (long y = y0; y <= y1; y++) {
-            plot(c, x0 + lrint((double)((y - y0) * dx) / (double)dy), y, '*');
-        }
-    } else {
-        for (long y = y1; y <= y0; y++) {
-            plot(c, x1 + lrint((double)((y - y1) * dx) / (double)dy), y, '*');
-        }
-    }
-}
-
 /* Where the line from the centre of `p` to `to` leaves the box (half sizes rounded down); sides in
  * the order top, right, bottom, left. */
 static struct point clip(const struct place *p, struct point to)
@@ -668,75 +629,34 @@ static struct span measure(const struct layout *l, struct point *pts)
     return s;
 }
 
-static uint32_t take_code_point(const char **p)
-{
-    const unsigned char *s = (const unsigned char *)*p;
-    size_t n = s[0] < 0x80 ? 1 : s[0] < 0xe0 ? 2 : s[0] < 0xf0 ? 3 : 4;
-    uint32_t packed = 0; /* the bytes themselves, first one lowest */
-    for (size_t i = 0; i < n && s[i]; i++) {
-        packed |= (uint32_t)s[i] << (8 * i);
-    }
-    *p += n;
-    return packed;
-}
-
-static void plot_box(struct canvas *c, long x, long y, long width, const char *label)
-{
-    for (long i = 0; i < width; i++) {
-        bool corner = i == 0 || i == width - 1;
-        plot(c, x + i, y, corner ? '+' : '-');
-        plot(c, x + i, y + 2, corner ? '+' : '-');
-        plot(c, x + i, y + 1, corner ? '|' : ' ');
-    }
-    const char *end = label + strlen(label);
-    for (long i = x + 2; label < end; i++) {
-        plot(c, i, y + 1, take_code_point(&label));
-    }
-}
-
-static void write_canvas(const struct canvas *c, struct strbuf *out)
-{
-    for (long y = 0; y < c->lines; y++) {
-        strbuf_adds(out, y ? "\n" : "");
-        for (long x = 0; x < c->columns; x++) {
-            for (uint32_t ch = c->cells[y * c->columns + x]; ch; ch >>= 8) {
-                strbuf_addch(out, (char)(ch & 0xff));
-            }
-        }
-    }
-}
-
 static int draw(const struct layout *l, const char *const *labels, struct strbuf *out,
                 struct err *e)
 {
     struct point *pts = xcalloc(l->layer_count + 2, sizeof(*pts));
     struct span s = measure(l, pts);
-    struct canvas c = {.columns = (long)ceil(ceil(s.maxx) - floor(s.minx)) + 1,
-                       .lines = lrint(s.maxy - s.miny)};
+    struct dagcanvas c = {.columns = (long)ceil(ceil(s.maxx) - floor(s.minx)) + 1,
+                          .lines = lrint(s.maxy - s.miny)};
     size_t cells = (size_t)c.columns * (size_t)c.lines;
     if (cells > MAX_CELLS) {
         free(pts);
         return err_set(e, ERR_LIMIT,
                        "the graph is too large to be drawn as text; use --dot or --mermaid");
     }
-    c.cells = xcalloc(cells + 1, sizeof(*c.cells));
-    for (size_t i = 0; i < cells; i++) {
-        c.cells[i] = ' ';
-    }
+    dagcanvas_init(&c);
     for (size_t i = 0; i < l->edge_count; i++) {
         size_t n = edge_points(l, i, pts);
         for (size_t k = 1; k < n; k++) {
-            plot_line(&c, lrint(pts[k - 1].x - s.minx), lrint(pts[k - 1].y - s.miny),
-                      lrint(pts[k].x - s.minx), lrint(pts[k].y - s.miny));
+            dagcanvas_line(&c, lrint(pts[k - 1].x - s.minx), lrint(pts[k - 1].y - s.miny),
+                           lrint(pts[k].x - s.minx), lrint(pts[k].y - s.miny));
         }
     }
     for (size_t i = 0; i < l->count; i++) {
         const struct place *p = &l->places[i];
-        plot_box(&c, lrint(p->cx - p->width / 2.0 - s.minx), lrint(p->cy - s.miny), p->width,
-                 labels[i]);
+        dagcanvas_box(&c, lrint(p->cx - p->width / 2.0 - s.minx), lrint(p->cy - s.miny), p->width,
+                      labels[i]);
     }
-    write_canvas(&c, out);
-    free(c.cells);
+    dagcanvas_write(&c, out);
+    dagcanvas_release(&c);
     free(pts);
     return 0;
 }

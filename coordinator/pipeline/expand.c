@@ -142,12 +142,28 @@ static void foreach_map(const struct expand *x, struct definition *d, const stru
     }
 }
 
+/* The data of foreach or matrix, expanded; its expressions are checked first. */
+static const struct value *resolve_data(const struct expand *x, const char *stage,
+                                        const char *field, const struct value *given, struct err *e)
+{
+    const struct value *data = NULL;
+    if (template_check(given, e) < 0) {
+        x->context->fault = TEMPLATE_SYNTAX;
+    } else {
+        data = template_resolve(x->context, given, NULL, e);
+    }
+    if (!data) {
+        expand_error_at(x, x->context, stage, field, e);
+    }
+    return data;
+}
+
 static int make_foreach(const struct expand *x, struct definition *d, const struct value *given,
                         size_t *total, struct err *e)
 {
-    const struct value *data = template_resolve(x->context, given, NULL, e);
+    const struct value *data = resolve_data(x, d->name, "foreach", given, e);
     if (!data) {
-        return expand_error_at(x, x->context, d->name, "foreach", e);
+        return -1;
     }
     if (is_scalar(data)) {
         return err_set(e, ERR_FORMAT,
@@ -242,9 +258,9 @@ static int make_matrix(const struct expand *x, struct definition *d, const struc
                        size_t *total, struct err *e)
 {
     struct arena *a = x->context->arena;
-    const struct value *data = template_resolve(x->context, given, NULL, e);
+    const struct value *data = resolve_data(x, d->name, "matrix", given, e);
     if (!data) {
-        return expand_error_at(x, x->context, d->name, "matrix", e);
+        return -1;
     }
     warn_shadowed(x, d->name, true, true, true);
     size_t n = data->map.count, product = 1;

@@ -33,7 +33,7 @@ static bool is_false(const struct value *v)
 
 static int refuse_file(const struct err *cause, const char *shown, const char *kind, struct err *e)
 {
-    return err_set(e, cause->code, "unable to read: '%s', %s file structure is corrupted (%s)",
+    return err_set(e, cause->code, "unable to read: '%s', %s file structure is corrupted: %s",
                    shown, kind, cause->text);
 }
 

@@ -68,7 +68,7 @@ static struct value *read_document(void *ctx, const char *path, const char *show
         return doc;
     }
     if (!p->read && fs_is_dir(repo_abs(in->r, &p->arena, path))) {
-        err_set(e, ERR_FORMAT, "'%s' is a directory", shown);
+        err_set(e, ERR_USAGE, "'%s' is a directory", shown);
         return NULL;
     }
     struct strbuf text;

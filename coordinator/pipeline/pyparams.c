@@ -431,7 +431,8 @@ static struct value *parse_literal(struct lit *l)
         v = parse_dict(l);
     } else if (c == '-' || c == '+') {
         l->at++;
-        v = negate(l, parse_literal(l), c);
+        int next = peek(l); /* one sign only, as ast.literal_eval */
+        v = next == '-' || next == '+' ? NULL : negate(l, parse_literal(l), c);
     } else if ((c >= '0' && c <= '9') || c == '.') {
         v = parse_number(l);
     } else if (c >= 0) {
@@ -474,6 +475,23 @@ static struct str target_name(struct str target, bool only_self)
     return plain && (attribute || !only_self) ? name : (struct str){NULL, 0};
 }
 
+/* The rest of `1, 2`; NULL when it is no literal. */
+static struct value *parse_tuple(struct lit *l, struct value *first)
+{
+    struct value *list = place(l, value_list(l->p->a));
+    for (struct value *v = first; v && list; v = parse_literal(l)) {
+        value_push(l->p->a, list, v);
+        if (peek(l) != ',') {
+            return list;
+        }
+        l->at++;
+        if (peek(l) < 0) {
+            return list;
+        }
+    }
+    return NULL;
+}
+
 static void read_simple(struct py *p, struct str s, unsigned line, bool only_self,
                         struct value *into)
 {
@@ -486,16 +504,7 @@ static void read_simple(struct py *p, struct str s, unsigned line, bool only_sel
     struct lit l = {p, s, eq + 1, line};
     struct value *v = name.n ? parse_literal(&l) : NULL;
     if (v && peek(&l) == ',') {
-        /* a = 1, 2 is a tuple */
-        struct value *list = place(&l, value_list(p->a));
-        for (; v && list; v = peek(&l) >= 0 ? parse_literal(&l) : NULL) {
-            value_push(p->a, list, v);
-            if (peek(&l) != ',') {
-                break;
-            }
-            l.at++;
-        }
-        v = list;
+        v = parse_tuple(&l, v);
     }
     if (v && peek(&l) < 0) {
         struct value *key = place(&l, value_str(p->a, name));

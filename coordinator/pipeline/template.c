@@ -416,8 +416,8 @@ static int load_file(struct template_ctx *t, const struct template_vars *v, stru
     struct err read_err = ERR_INIT;
     const struct value *doc = v->read(v->read_ctx, path, shown, &read_err);
     if (!doc) {
-        bool missing = read_err.code == ERR_MISSING;
-        err_set(e, missing ? ERR_MISSING : read_err.code, "%s", read_err.text);
+        bool missing = read_err.code == ERR_MISSING || read_err.code == ERR_USAGE;
+        err_set(e, read_err.code, "%s", read_err.text);
         return fail(t, missing ? TEMPLATE_LOAD : TEMPLATE_FILE);
     }
     if (doc->type != VALUE_MAP) {

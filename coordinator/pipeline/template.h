@@ -66,7 +66,7 @@ int template_merge(struct template_ctx *t, const struct value *doc, const char *
                    struct err *e);
 
 /* How vars files are read. `shown` is what messages call the file. Returns NULL with *e set:
- * ERR_MISSING when absent. */
+ * ERR_MISSING when absent, ERR_USAGE for a folder. */
 typedef struct value *template_read_fn(void *ctx, const char *path, const char *shown,
                                        struct err *e);
 

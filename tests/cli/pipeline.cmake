@@ -10,6 +10,8 @@ add_executable(stage_dump ${PROJECT_SOURCE_DIR}/tests/peer/stage_dump.c)
 target_link_libraries(stage_dump PRIVATE pipeline)
 nephron_flags(stage_dump)
 set_target_properties(stage_dump PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
-nephron_cli_test(t0290-corpus.sh LABELS cli slow TIMEOUT 600)
-set_property(TEST t0290-corpus APPEND PROPERTY
-  ENVIRONMENT "NEPHRON_STAGE_DUMP=$<TARGET_FILE:stage_dump>")
+foreach(test t0290-corpus t0291-refusals)
+  nephron_cli_test(${test}.sh LABELS cli slow TIMEOUT 600)
+  set_property(TEST ${test} APPEND PROPERTY
+    ENVIRONMENT "NEPHRON_STAGE_DUMP=$<TARGET_FILE:stage_dump>")
+endforeach()

@@ -36,6 +36,7 @@ static void finds_literals(void **state)
          "{\"d\": 4, \"e\": 5}"},
         {"a = 1, 2\nb = (1)\nc = (1,)\nd = ()\n",
          "{\"a\": [1, 2], \"b\": 1, \"c\": [1], \"d\": []}"},
+        {"u = 0, f\nv = +-1\nw = -1\n", "{\"w\": -1}"},
         {"x = \\\n    3\ny = [\n1,\n]\n", "{\"x\": 3, \"y\": [1]}"},
     };
     for (size_t i = 0; i < sizeof(list) / sizeof(*list); i++) {
