@@ -125,7 +125,7 @@ static int gang_command(struct seat *s, const char *cmd, const char **out, struc
     int rc = proc_self_dir(&program, e);
     if (rc == 0) {
         strbuf_adds(&program, "/nephron-mpi");
-        strbuf_addf(&b, "mpirun -n %d --oversubscribe --bind-to none%s --hostfile ", s->asked.ranks,
+        strbuf_addf(&b, "mpirun -q -n %d --oversubscribe --bind-to none%s --hostfile ", s->asked.ranks,
                     geteuid() == 0 ? " --allow-run-as-root" : "");
         strbuf_add_shell_word(&b, str_from(s->hostfile));
         strbuf_addch(&b, ' ');
