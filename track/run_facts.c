@@ -74,39 +74,51 @@ static size_t known_key(struct str s)
     return 0;
 }
 
+/* The password (or the whole user part) of the first URL in the word. */
+static bool find_url_secret(struct str w, size_t *from, size_t *n)
+{
+    const char *scheme = w.n ? memmem(w.p, w.n, "://", 3) : NULL;
+    size_t start = scheme ? (size_t)(scheme - w.p) + 3 : w.n, at = 0, colon = 0;
+
+    for (size_t i = start; i < w.n && w.p[i] != '?' && w.p[i] != '#'; i++) {
+        if (w.p[i] == '@') {
+            at = i;
+        } else if (w.p[i] == ':' && !colon) {
+            colon = i;
+        }
+    }
+    *from = colon && colon < at ? colon + 1 : start;
+    *n = at > *from ? at - *from : 0;
+    return *n > 0;
+}
+
+/* The value of `name=value` whose '=' is at `equals`, when the name looks secret: up to a '&'. */
+static bool find_named_secret(struct str w, size_t equals, size_t *from, size_t *n)
+{
+    size_t start = equals;
+    while (start > 0 && is_name_char(w.p[start - 1])) {
+        start--;
+    }
+    if (!redact_is_secret_name(str_sub(w, start, equals - start))) {
+        return false;
+    }
+    *from = equals + 1;
+    *n = 0;
+    while (*from + *n < w.n && w.p[*from + *n] != '&') {
+        ++*n;
+    }
+    return *n > 0;
+}
+
 /* The part of a word that is to be replaced: *from, *n. */
 static bool find_secret(struct str w, size_t *from, size_t *n)
 {
-    for (size_t i = 0; i + 2 < w.n; i++) {
-        if (w.p[i] == ':' && w.p[i + 1] == '/' && w.p[i + 2] == '/') {
-            size_t end = i + 3, at = 0, colon = 0;
-            for (; end < w.n && w.p[end] != '?' && w.p[end] != '#'; end++) {
-                at = w.p[end] == '@' ? end : at;
-                colon = w.p[end] == ':' && !colon ? end : colon;
-            }
-            if (at) {
-                *from = colon && colon < at ? colon + 1 : i + 3;
-                *n = at - *from;
-                return *n > 0;
-            }
-        }
+    if (find_url_secret(w, from, n)) {
+        return true;
     }
     for (size_t i = 0; i < w.n; i++) {
-        if (w.p[i] == '=') {
-            size_t start = i;
-            while (start > 0 && is_name_char(w.p[start - 1])) {
-                start--;
-            }
-            if (i > start && redact_is_secret_name(str_sub(w, start, i - start))) {
-                *from = i + 1;
-                *n = w.n - *from;
-                for (size_t k = 0; k < *n; k++) { /* queries: up to the next pair */
-                    if (w.p[*from + k] == '&') {
-                        *n = k;
-                    }
-                }
-                return *n > 0;
-            }
+        if (w.p[i] == '=' && find_named_secret(w, i, from, n)) {
+            return true;
         }
         if ((i == 0 || !is_name_char(w.p[i - 1])) && (*n = known_key(str_sub(w, i, w.n - i)))) {
             *from = i;
