@@ -1,0 +1,4 @@
+# init, add, checkout, commit, remotes, push, fetch, pull, status.
+nephron_cli_test(t0310-data.sh)
+nephron_cli_test(t0311-remote.sh)
+nephron_cli_test(t0312-status.sh)

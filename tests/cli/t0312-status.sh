@@ -1,0 +1,61 @@
+#!/bin/sh
+
+test_description="status of the workspace and of a remote"
+
+. /usr/share/sharness/sharness.sh
+. "$NEPHRON_SOURCE_DIR/tests/cli/dispatch-lib.sh"
+
+test -n "$dvc" && test_set_prereq DVC
+
+# both OPTION...: the answers of nephron and of dvc are the same
+both() {
+    nephron status "$@" >ours 2>/dev/null
+    a=$?
+    "$dvc" status "$@" >theirs 2>/dev/null
+    b=$?
+    test_cmp theirs ours && test $a = $b
+}
+
+test_expect_success "nothing tracked" '
+    new_repo r && cd r && nephron status >got && grep "no data or pipelines tracked" got &&
+    nephron status --json >got && echo "{}" >want && test_cmp want got && nephron status -q
+'
+
+test_expect_success "clean, and what changed" '
+    at r && cat >dvc.yaml <<-\END &&
+	stages:
+	  prep: {cmd: cat in > p, deps: [in], params: [lr], outs: [p]}
+	  train: {cmd: cat p > m, deps: [p], outs: [m]}
+	END
+    echo 1 >in && echo "lr: 1" >params.yaml && nephron repro -q && nephron status >got &&
+    echo "Data and pipelines are up to date." >want && test_cmp want got && nephron status -q &&
+    echo 2 >in && echo "lr: 2" >params.yaml && rm m && nephron status >got &&
+    {
+        printf "prep:\n\tchanged deps:\n\t\tmodified:           in\n\t\tparams.yaml:\n" &&
+        printf "\t\t\tmodified:           lr\ntrain:\n\tchanged outs:\n\t\tdeleted:            m\n"
+    } >want &&
+    test_cmp want got && test_expect_code 1 nephron status -q &&
+    nephron status --json train >got && echo "{\"train\": [{\"changed outs\": {\"m\": \"deleted\"}}]}" >want &&
+    test_cmp want got
+'
+
+test_expect_success "errors answer 1" '
+    at r && test_expect_code 1 nephron status nosuch && test_expect_code 1 nephron status -a &&
+    test_expect_code 1 nephron status -c && cp dvc.yaml keep && echo "  zz:" >>dvc.yaml &&
+    test_expect_code 1 nephron status && mv keep dvc.yaml
+'
+
+test_expect_success "status -c: new, deleted, in sync" '
+    at r && mkdir ../st && nephron remote add -q -d st ../st && nephron repro -q && nephron status -c >got &&
+    printf "\tnew:                %s\n" p >want && test_cmp want got &&
+    test_expect_code 1 nephron status -c -q && nephron push -q && nephron status -c >got &&
+    echo "Cache and remote '\''st'\'' are in sync." >want && test_cmp want got &&
+    rm -rf .dvc/cache && nephron status -c --json >got && echo "{\"p\": \"deleted\"}" >want && test_cmp want got
+'
+
+test_expect_success DVC "the same bytes as the real dvc" '
+    at r && nephron pull -q && both && both --json && echo 7 >in && rm p && both && both --json &&
+    both train && both p && both -d train && both -q && both nosuch && both --json prep m
+'
+
+test_done
