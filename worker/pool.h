@@ -35,6 +35,10 @@ struct repro_stop;
  *   rank 0 writes dvc.lock    0 -> 1 STOP 130         0 -> 2 STOP 130         all: MPI_Finalize, exit 130
  *
  * A rank that waits looks and sleeps (post.h); while its job runs it sleeps in poll on the job's pipes.
+ * Open MPI's mpirun answers a signal with TERM to every rank and, odls_base_sigkill_timeout (1 s) later, KILL: stages that end within
+ * that second are recorded as interrupted; slower ones are ended by the guards (TERM, 5 s, KILL) and what was finished is in the
+ * journal. The guard of rank 0 keeps the repro lock meanwhile, those of other ranks have none to keep.
+ *
  * A rank that dies ends the MPI job (Open MPI 4.1); each rank has a guard process (runner_guard.h) that then ends its children.
  *
  * Gangs (meta: {nephron: {ranks: …}}): the job goes to the first of its ranks alone. Its command finds the number of ranks in

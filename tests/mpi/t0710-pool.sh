@@ -114,6 +114,31 @@ test_expect_success 'a gang finds its ranks and its hosts, and other stages run 
     ! test -e "$(cat name)"
 '
 
+test_expect_success 'a gang of nephron train is an MPI job of its own; messages say what the stage says' '
+    new_repo v && cd v && cat >dvc.yaml <<-\EOF &&
+	stages:
+	  t: {cmd: "nephron train --nosuch", outs: [o], meta: {nephron: {ranks: all}}}
+	EOF
+    test_expect_code 255 pool 2 >../out 2>../err && grep "nephron train --nosuch, exited with 2" ../err &&
+    grep "mpirun -q -n 2 .*nephron-mpi train --nosuch" .dvc/tmp/nephron/logs/t.log
+'
+
+test_expect_success 'nephron repro -n 2 starts the ranks itself, and only when something is stale' '
+    new_repo n && cd n && cat >dvc.yaml <<-\EOF &&
+	stages:
+	  a: {cmd: "touch a; while ! test -e b; do sleep 0.01; done", outs: [a]}
+	  b: {cmd: "touch b; while ! test -e a; do sleep 0.01; done", outs: [b]}
+	EOF
+    timeout 60 nephron repro -n 2 >/dev/null </dev/null &&
+    test -e a && (PATH=$NEPHRON_BIN_DIR && nephron repro -n 2 >../out) && grep "up to date" ../out
+'
+
+test_expect_success 'a run of the pool is recorded, an up-to-date one is not' '
+    at three && ls .nephron/spool/*.log >../before && pool 3 >/dev/null && ls .nephron/spool/*.log >../after &&
+    test_cmp ../before ../after && nephron runs ls --json >../runs &&
+    grep "\"kind\": \"repro\"" ../runs && grep "\"status\": \"finished\"" ../runs && grep "\"world_size\": 3" ../runs
+'
+
 test_expect_success 'SIGTERM to the launcher ends the stages; finished ones stay finished' '
     new_repo i && cd i && cat >dvc.yaml <<-\EOF &&
 	stages:
