@@ -288,45 +288,54 @@ static struct value *parse_text(struct lit *l)
     return v;
 }
 
+/* "3." and ".5" are numbers in Python. */
+static struct value *float_value(struct arena *a, struct str s)
+{
+    struct strbuf full;
+    double f;
+    strbuf_init(&full);
+    strbuf_addf(&full, "%s%.*s%s", s.n && s.p[0] == '.' ? "0" : "", STR_ARG(s),
+                s.n && s.p[s.n - 1] == '.' ? "0" : "");
+    bool ok = num_parse_double(strbuf_str(&full), &f);
+    strbuf_release(&full);
+    return ok ? value_float(a, f) : NULL;
+}
+
+/* `s` is NUL-terminated and without the _ between digits. */
+static struct value *number_value(struct arena *a, struct str s)
+{
+    int64_t n;
+    if (s.n > 2 && s.p[0] == '0' && strchr("xXoObB", s.p[1])) {
+        char *end, kind = (char)(s.p[1] | 0x20);
+        unsigned long long u = strtoull(s.p + 2, &end, kind == 'x' ? 16 : kind == 'o' ? 8 : 2);
+        return *end || u > INT64_MAX ? NULL : value_int(a, (int64_t)u);
+    }
+    if (num_parse_int(s, &n)) {
+        return value_int(a, n);
+    }
+    if (s.n && strspn(s.p, "0123456789") == s.n) {
+        struct value *v = value_str(a, s);
+        v->type = VALUE_BIGINT;
+        return v;
+    }
+    return float_value(a, s);
+}
+
 static struct value *parse_number(struct lit *l)
 {
     struct strbuf b;
     strbuf_init(&b);
-    struct value *v = NULL;
     size_t i = l->at;
-    bool hex = i + 1 < l->s.n && l->s.p[i] == '0' && (l->s.p[i + 1] == 'x' || l->s.p[i + 1] == 'X');
+    bool hex = i + 1 < l->s.n && l->s.p[i] == '0' && (l->s.p[i + 1] | 0x20) == 'x';
     for (; i < l->s.n; i++) {
         char c = l->s.p[i], last = i > l->at ? l->s.p[i - 1] : 0;
-        bool sign = (c == '+' || c == '-') && (last == 'e' || last == 'E') && !hex;
+        bool sign = (c == '+' || c == '-') && (last | 0x20) == 'e' && !hex;
         if (!is_name_char((unsigned char)c) && c != '.' && !sign) {
             break;
         }
-        if (c != '_') {
-            strbuf_addch(&b, c);
-        }
+        strbuf_add(&b, &c, c != '_');
     }
-    struct str s = strbuf_str(&b);
-    int64_t n;
-    double f;
-    if (s.n > 2 && s.p[0] == '0' && strchr("xXoObB", s.p[1])) {
-        char *end;
-        int base = s.p[1] == 'x' || s.p[1] == 'X' ? 16 : s.p[1] == 'o' || s.p[1] == 'O' ? 8 : 2;
-        unsigned long long u = strtoull(s.p + 2, &end, base);
-        v = *end || u > INT64_MAX ? NULL : value_int(l->p->a, (int64_t)u);
-    } else if (num_parse_int(s, &n)) {
-        v = value_int(l->p->a, n);
-    } else if (s.n && strspn(s.p, "0123456789") == s.n) {
-        v = value_str(l->p->a, s);
-        v->type = VALUE_BIGINT;
-    } else {
-        /* "3." and ".5" are numbers in Python */
-        struct strbuf full;
-        strbuf_init(&full);
-        strbuf_addf(&full, "%s%s%s", s.n && s.p[0] == '.' ? "0" : "", b.p,
-                    s.n && s.p[s.n - 1] == '.' ? "0" : "");
-        v = num_parse_double(strbuf_str(&full), &f) ? value_float(l->p->a, f) : NULL;
-        strbuf_release(&full);
-    }
+    struct value *v = number_value(l->p->a, strbuf_str(&b));
     strbuf_release(&b);
     l->at = i;
     return v ? place(l, v) : NULL;
