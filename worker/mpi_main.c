@@ -7,7 +7,6 @@
 #include "mpi_commands.h"
 #include "ranks_agree.h"
 #include "repro_mpi.h"
-#include "repro_mpi.h"
 
 #include "err.h"
 #include "log.h"
@@ -122,9 +121,6 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "--version") == 0) {
         printf("nephron %s\n", NEPHRON_VERSION);
         return fflush(stdout) != 0;
-    }
-    if (strcmp(argv[1], "repro") == 0) {
-        return repro_mpi_main(argc - 1, argv + 1); /* its ranks are slots: no comm among them */
     }
     if (strcmp(argv[1], "repro") == 0) { /* the stage pool starts and ends MPI itself */
         return repro_mpi_main(argc - 1, argv + 1);
