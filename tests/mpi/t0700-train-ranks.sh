@@ -42,6 +42,28 @@ project() {
     (cd "$1" && "$NEPHRON_BIN_DIR/nephron-xfer" ingest -q && "$N" prepare -q)
 }
 
+# Starts training in folder $1 behind our back, its words in file $2; $child is its process.
+start_train() {
+    sh -c 'cd "$1" && exec "$2" train' sh "$1" "$N" 2>"$2" &
+    child=$!
+}
+
+# Until `$@` holds, at most a minute or two.
+wait_until() {
+    n=0
+    until "$@" 2>/dev/null; do
+        n=$((n + 1))
+        if test $n -gt 3000; then
+            return 1
+        fi
+        sleep 0.03
+    done
+}
+
+has_checkpoint() {
+    find "$1/.nephron" -name "ckpt-*.np" | grep -q .
+}
+
 results() {
     (cd "$1/artifacts/training" && sha256sum model.pth steps.csv history.csv)
 }
@@ -86,19 +108,10 @@ test_expect_success 'killed -9 after a checkpoint and started again on another n
     project k "EPOCHS=6" &&
     (cd k && "$N" train -q) && results k >whole &&
     rm -r k/artifacts/training &&
-    (
-        cd k &&
-        "$N" train -q 2>../killed.err &
-        echo $! >pid
-    ) &&
-    pid=$(cat k/pid) &&
-    n=0 &&
-    until find k/.nephron -name "ckpt-*.np" 2>/dev/null | grep -q . || test $n -gt 2000; do
-        sleep 0.03
-        n=$((n + 1))
-    done &&
-    kill -9 "$pid" &&
-    while kill -0 "$pid" 2>/dev/null; do sleep 0.02; done &&
+    start_train k killed.err &&
+    wait_until has_checkpoint k &&
+    kill -9 $child &&
+    { wait $child; test $? = 137; } &&
     test ! -e k/artifacts/training/model.pth &&
     (cd k && ranks 2 "$N" train 2>../resumed.err) &&
     grep "resuming after step" resumed.err &&
@@ -108,19 +121,10 @@ test_expect_success 'killed -9 after a checkpoint and started again on another n
 
 test_expect_success 'SIGTERM: a checkpoint, exit 143, and the next start goes on in mid-epoch' '
     rm -r k/artifacts/training &&
-    (
-        cd k &&
-        "$N" train 2>../term.err &
-        child=$!
-        n=0
-        until grep -q "^epoch 1/" ../term.err || test $n -gt 2000; do
-            sleep 0.02
-            n=$((n + 1))
-        done
-        kill -TERM $child
-        wait $child
-        test $? = 143
-    ) &&
+    start_train k term.err &&
+    wait_until grep -q "^epoch 1/" term.err &&
+    kill -TERM $child &&
+    { wait $child; test $? = 143; } &&
     grep "stopped by signal 15" term.err &&
     (cd k && "$N" train 2>../term2.err) &&
     grep "resuming after step" term2.err &&
@@ -132,20 +136,13 @@ test_expect_success 'other settings: the checkpoint of an earlier training is no
     cp -r o o2 &&
     (cd o2 && sed -i "s/^EPOCHS: 3/EPOCHS: 1/" params.yaml && "$N" train -q) &&
     results o2 >other-alone &&
-    (
-        cd o &&
-        "$N" train 2>../o.err &
-        child=$!
-        n=0
-        until grep -q "^epoch 1/" ../o.err || test $n -gt 2000; do
-            sleep 0.02
-            n=$((n + 1))
-        done
-        kill -TERM $child
-        wait $child
-        sed -i "s/^EPOCHS: 3/EPOCHS: 1/" params.yaml &&
-        "$N" train 2>../o2.err
-    ) &&
+    start_train o o.err &&
+    wait_until grep -q "^epoch 1/" o.err &&
+    kill -TERM $child &&
+    { wait $child; test $? = 143; } &&
+    has_checkpoint o &&
+    sed -i "s/^EPOCHS: 3/EPOCHS: 1/" o/params.yaml &&
+    (cd o && "$N" train 2>../o2.err) &&
     test_expect_code 1 grep "resuming" o2.err &&
     results o >other && test_cmp other-alone other
 '
