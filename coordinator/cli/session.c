@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 #include "err.h"
+#include "report.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,6 +14,8 @@ static void print_note(void *ctx, enum store_note_kind kind, const char *text)
     const struct session *s = ctx;
     if (kind == STORE_NOTE_WARN) {
         fprintf(stderr, "WARNING: %s\n", text);
+    } else if (kind == STORE_NOTE_ERROR) {
+        fprintf(stderr, "ERROR: %s\n", text);
     } else if (!s->quiet) {
         printf("%s\n", text);
     }
@@ -31,6 +34,9 @@ int session_open(struct session *s, enum session_depth depth, bool quiet, struct
     if (ok && depth >= SESSION_PIPELINE) {
         ok = pipeline_load(&s->pipeline, &s->repo, e) == 0;
         s->opened += ok;
+        for (size_t i = 0; ok && i < s->pipeline.warning_count; i++) {
+            fprintf(stderr, "WARNING: %s\n", s->pipeline.warnings[i]);
+        }
     }
     if (ok && depth >= SESSION_GRAPH) {
         ok = graph_build(&s->graph, &s->pipeline, &s->repo, e) == 0;
@@ -76,12 +82,10 @@ void session_close(struct session *s)
 int session_fail(const struct err *e, int code)
 {
     static const char outside[] = "you are not inside of a DVC repository";
-    fflush(stdout);
+    report_error(e);
     if (e->code == ERR_CONFIG) {
-        fprintf(stderr, "ERROR: configuration error - %s\n", e->text);
         return 251;
     }
-    fprintf(stderr, "ERROR: %s\n", e->text);
     if (strncmp(e->text, outside, sizeof(outside) - 1) == 0) {
         return 253;
     }

@@ -7,6 +7,7 @@
 #include "opt.h"
 #include "pipeline.h"
 #include "repo.h"
+#include "report.h"
 #include "stale.h"
 #include "stale_show.h"
 #include "store.h"
@@ -19,7 +20,7 @@ struct explanation {
     const struct stage *stage;
     struct stale_report *report;
     enum stale_reason reason;
-    const char **after;  /* stale stages it needs: it will be looked at again when they are done */
+    const char **after; /* stale stages it needs: it will be looked at again when they are done */
     size_t after_count;
 };
 
@@ -55,7 +56,8 @@ static void print_text(struct store *s, const struct explanation *all, size_t co
     strbuf_release(&b);
 }
 
-static void print_json(struct store *s, struct arena *a, const struct explanation *all, size_t count)
+static void print_json(struct store *s, struct arena *a, const struct explanation *all,
+                       size_t count)
 {
     struct value *doc = value_map(a), *list = value_list(a);
     for (size_t i = 0; i < count; i++) {
@@ -76,8 +78,8 @@ static void print_json(struct store *s, struct arena *a, const struct explanatio
     strbuf_release(&b);
 }
 
-static int explain(const struct repro_context *c, const struct opt_list *targets, bool json, bool *stale,
-                   struct err *e)
+static int explain(const struct repro_context *c, const struct opt_list *targets, bool json,
+                   bool *stale, struct err *e)
 {
     struct arena a;
     arena_init(&a);
@@ -116,8 +118,7 @@ static int explain(const struct repro_context *c, const struct opt_list *targets
 
 static int report(const struct err *e, int code)
 {
-    fflush(stdout);
-    fprintf(stderr, "ERROR: %s%s\n", e->code == ERR_CONFIG ? "configuration error - " : "", e->text);
+    report_error(e);
     return code;
 }
 
@@ -160,7 +161,8 @@ int explain_main(int argc, char **argv)
     };
     const struct opt_spec spec = {
         .usage = "nephron explain [OPTION]… [STAGE]…",
-        .about = "Says for each stage, and what it needs, whether it is up to date, and if not why: which "
+        .about = "Says for each stage, and what it needs, whether it is up to date, and if not "
+                 "why: which "
                  "dependency, parameter, output or command changed, from what to what.",
         .examples = "nephron explain train\nnephron explain --json",
         .options = options,

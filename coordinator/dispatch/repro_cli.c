@@ -9,6 +9,7 @@
 #include "pipeline.h"
 #include "proc.h"
 #include "repo.h"
+#include "report.h"
 #include "repolock.h"
 #include "runner.h"
 #include "reporter.h"
@@ -52,7 +53,8 @@ static void on_stop(int sig)
 
 static void on_pipe(int sig)
 {
-    /* A handler, not SIG_IGN: children must not inherit an ignored SIGPIPE. Writes fail with EPIPE. */
+    /* A handler, not SIG_IGN: children must not inherit an ignored SIGPIPE. Writes fail with EPIPE.
+     */
 }
 
 static void install_signals(void)
@@ -74,26 +76,39 @@ static size_t fill_options(struct repro_args *a, const struct opt *extra, struct
     const struct opt table[] = {
         {OPT_FLAG, 'f', "force", NULL, "run the stages even if nothing changed", &o->force, NULL},
         {OPT_FLAG, 'i', "interactive", NULL, "ask before each stage", &o->interactive, NULL},
-        {OPT_FLAG, 's', "single-item", NULL, "only the targets, not what they need", &o->single_item, NULL},
+        {OPT_FLAG, 's', "single-item", NULL, "only the targets, not what they need",
+         &o->single_item, NULL},
         {OPT_FLAG, 'p', "pipeline", NULL, "the whole pipelines of the targets", &o->pipeline, NULL},
-        {OPT_FLAG, 'P', "all-pipelines", NULL, "everything in the repository", &o->all_pipelines, NULL},
-        {OPT_FLAG, 'R', "recursive", NULL, "all stages below the given folders", &o->recursive, NULL},
-        {OPT_FLAG, 0, "downstream", NULL, "start from the targets and do what follows", &o->downstream, NULL},
-        {OPT_FLAG, 0, "force-downstream", NULL, "run what follows a stage that ran", &o->force_downstream, NULL},
+        {OPT_FLAG, 'P', "all-pipelines", NULL, "everything in the repository", &o->all_pipelines,
+         NULL},
+        {OPT_FLAG, 'R', "recursive", NULL, "all stages below the given folders", &o->recursive,
+         NULL},
+        {OPT_FLAG, 0, "downstream", NULL, "start from the targets and do what follows",
+         &o->downstream, NULL},
+        {OPT_FLAG, 0, "force-downstream", NULL, "run what follows a stage that ran",
+         &o->force_downstream, NULL},
         {OPT_FLAG, 0, "pull", NULL, "fetch missing data from the remote", &o->pull, NULL},
-        {OPT_FLAG, 0, "allow-missing", NULL, "missing data counts as unchanged", &o->allow_missing, NULL},
+        {OPT_FLAG, 0, "allow-missing", NULL, "missing data counts as unchanged", &o->allow_missing,
+         NULL},
         {OPT_FLAG, 0, "dry", NULL, "print what would run, touch nothing", &o->dry, "dry-run"},
-        {OPT_FLAG, 'k', "keep-going", NULL, "after a failure go on with what does not depend on it", &a->keep_going, NULL},
-        {OPT_FLAG, 0, "ignore-errors", NULL, "after a failure go on with everything", &a->ignore_errors, NULL},
+        {OPT_FLAG, 'k', "keep-going", NULL, "after a failure go on with what does not depend on it",
+         &a->keep_going, NULL},
+        {OPT_FLAG, 0, "ignore-errors", NULL, "after a failure go on with everything",
+         &a->ignore_errors, NULL},
         {OPT_FLAG, 0, "glob", NULL, "targets are patterns", &o->glob, NULL},
         {OPT_FLAG, 0, "no-commit", NULL, "do not put outputs into the cache", &o->no_commit, NULL},
-        {OPT_FLAG, 0, "no-run-cache", NULL, "run even what ran before with the same inputs", &o->no_run_cache, NULL},
-        {OPT_INT, 'j', "jobs", "N", "run up to N stages at once on this host (default 1)", &a->jobs, NULL},
-        {OPT_INT, 'n', "ranks", "N", "if something is stale, run it on N MPI ranks", &a->ranks, NULL},
+        {OPT_FLAG, 0, "no-run-cache", NULL, "run even what ran before with the same inputs",
+         &o->no_run_cache, NULL},
+        {OPT_INT, 'j', "jobs", "N", "run up to N stages at once on this host (default 1)", &a->jobs,
+         NULL},
+        {OPT_INT, 'n', "ranks", "N", "if something is stale, run it on N MPI ranks", &a->ranks,
+         NULL},
         {OPT_STR, 0, "hostfile", "FILE", "where the ranks of -n are started", &a->hostfile, NULL},
-        {OPT_FLAG, 0, "wait", NULL, "wait while another command is at work here", &o->wait, "wait-for-lock"},
+        {OPT_FLAG, 0, "wait", NULL, "wait while another command is at work here", &o->wait,
+         "wait-for-lock"},
         {OPT_FLAG, 0, "json", NULL, "one JSON object a line about each event", &a->json, NULL},
-        {OPT_FLAG, 'q', "quiet", NULL, "nothing but warnings and what stages print", &a->quiet, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "nothing but warnings and what stages print", &a->quiet,
+         NULL},
         {OPT_COUNT, 'v', "verbose", NULL, "say more", &a->verbose, NULL},
     };
     size_t n = 0;
@@ -114,8 +129,9 @@ static int parse(int argc, char **argv, struct repro_args *a, const struct repro
     fill_options(a, b != NULL ? b->extra : NULL, options);
     const struct opt_spec spec = {
         .usage = "nephron repro [OPTION]… [TARGET]…",
-        .about = "Runs the stages whose inputs changed, in the order in which they need one another. "
-                 "Without a target: those of ./dvc.yaml.",
+        .about =
+            "Runs the stages whose inputs changed, in the order in which they need one another. "
+            "Without a target: those of ./dvc.yaml.",
         .examples = "nephron repro                 what changed, one stage at a time\n"
                     "nephron repro -j 4 train      train and what it needs, up to four at once\n"
                     "mpirun -n 16 nephron repro    on the ranks of an MPI job",
@@ -132,7 +148,8 @@ static int parse(int argc, char **argv, struct repro_args *a, const struct repro
         r = OPT_BAD;
     }
     if (r == OPT_OK && (a->ranks < 0 || a->ranks > 1000000)) {
-        err_set(&e, ERR_USAGE, "argument -n/--ranks: expected a number of ranks, found %ld", a->ranks);
+        err_set(&e, ERR_USAGE, "argument -n/--ranks: expected a number of ranks, found %ld",
+                a->ranks);
         r = OPT_BAD;
     }
     if (r == OPT_OK && a->hostfile != NULL && a->ranks == 0) {
@@ -146,7 +163,9 @@ static int parse(int argc, char **argv, struct repro_args *a, const struct repro
     }
     a->opt.targets = a->targets.items;
     a->opt.target_count = a->targets.count;
-    a->opt.on_error = a->ignore_errors ? REPRO_IGNORE : a->keep_going ? REPRO_KEEP_GOING : REPRO_STOP;
+    a->opt.on_error = a->ignore_errors ? REPRO_IGNORE
+                      : a->keep_going  ? REPRO_KEEP_GOING
+                                       : REPRO_STOP;
     a->opt.quiet = a->quiet;
     return -1;
 }
@@ -158,8 +177,8 @@ static bool is_live(const struct session *s)
     return s->slots == 1 && s->backend->open_runner == NULL && !s->args->json;
 }
 
-static struct runner *open_runner(void *ctx, struct repro_context *c, const struct runner_hooks *hooks,
-                                  int lock_fd, struct err *e)
+static struct runner *open_runner(void *ctx, struct repro_context *c,
+                                  const struct runner_hooks *hooks, int lock_fd, struct err *e)
 {
     struct session *s = ctx;
     const struct repro_backend *b = s->backend;
@@ -172,7 +191,9 @@ static struct runner *open_runner(void *ctx, struct repro_context *c, const stru
     }
     const struct runner_local_options o = {
         .slots = s->slots,
-        .output = !is_live(s) ? RUNNER_CAPTURE : isatty(1) ? RUNNER_INHERIT : RUNNER_TEE,
+        .output = !is_live(s) ? RUNNER_CAPTURE
+                  : isatty(1) ? RUNNER_INHERIT
+                              : RUNNER_TEE,
         .no_commands = s->args->quiet,
         .hooks = hooks,
         .guard = true,
@@ -252,7 +273,8 @@ static int launch_mpirun(int ranks, const char *hostfile, int argc, char **argv,
 }
 
 /* -n N: the decision first, the ranks only when there is something to do. 1: go on here. */
-static int maybe_launch(struct session *s, struct repro_context *c, int argc, char **argv, struct err *e)
+static int maybe_launch(struct session *s, struct repro_context *c, int argc, char **argv,
+                        struct err *e)
 {
     bool any = false;
     if (s->args->ranks == 0 || s->args->opt.dry) {
@@ -274,8 +296,7 @@ static int maybe_launch(struct session *s, struct repro_context *c, int argc, ch
 
 static int report(const struct err *e, int code)
 {
-    fflush(stdout);
-    fprintf(stderr, "ERROR: %s%s\n", e->code == ERR_CONFIG ? "configuration error - " : "", e->text);
+    report_error(e);
     return code;
 }
 
@@ -350,7 +371,10 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
         return code;
     }
     struct repro_backend b = backend != NULL ? *backend : local;
-    struct session s = {.lock = REPOLOCK_INIT, .backend = &b, .args = &a, .slots = b.slots > 0 ? b.slots : (int)a.jobs};
+    struct session s = {.lock = REPOLOCK_INIT,
+                        .backend = &b,
+                        .args = &a,
+                        .slots = b.slots > 0 ? b.slots : (int)a.jobs};
     char cmd[128];
     snprintf(cmd, sizeof cmd, "%s repro", b.program != NULL ? b.program : "nephron");
     a.opt.cmd = cmd;
@@ -366,11 +390,13 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
     if (repo_open(&r, NULL, &e) < 0) {
         code = report(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);
     } else {
-        /* Who waits reads the pipeline afterwards, and holds nothing that the other needs to end. */
+        /* Who waits reads the pipeline afterwards, and holds nothing that the other needs to end.
+         */
         bool go = !a.opt.wait || a.opt.dry ||
                   repolock_acquire(&s.lock, &r, REPOLOCK_REPRO, cmd, true, &stop.count, &e) == 0;
-        code = go ? with_graph(&s, &r, argc, argv, &e)
-               : e.code == ERR_INTERRUPTED ? report(&e, 128 + stop.signal) : report(&e, 255);
+        code = go                          ? with_graph(&s, &r, argc, argv, &e)
+               : e.code == ERR_INTERRUPTED ? report(&e, 128 + stop.signal)
+                                           : report(&e, 255);
         repolock_release(&s.lock);
         repo_close(&r);
     }

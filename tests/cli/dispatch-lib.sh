@@ -1,6 +1,9 @@
 # Shared by t04*: a fresh git and DVC repository in the trash folder, `nephron` in PATH.
 PATH=${NEPHRON_BIN_DIR:?where the programs are}:$PATH
 export PATH
+# No run store: what is tested here needs none, and no server may stay behind.
+NEPHRON_REDIS_URL=none
+export NEPHRON_REDIS_URL
 unset SHELL DVC_ROOT DVC_STAGE NO_COLOR
 DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR=$PWD/site DVC_GLOBAL_CONFIG_DIR=$PWD/none DVC_SYSTEM_CONFIG_DIR=$PWD/none
 export DVC_NO_ANALYTICS DVC_SITE_CACHE_DIR DVC_GLOBAL_CONFIG_DIR DVC_SYSTEM_CONFIG_DIR

@@ -13,7 +13,7 @@ with() {
 }
 
 test_expect_success 'known keys pass' '
-	with "{ranks: 50%%, limit: 2, priority: -1, env: {A: [0, 1]}, timeout: 1h30m, retries: 3}" &&
+	with "{ranks: 50%, limit: 2, priority: -1, env: {A: [0, 1]}, timeout: 1h30m, retries: 3}" &&
 	nephron dag --dot >out &&
 	grep "\"x\";" out
 '

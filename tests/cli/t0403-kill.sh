@@ -21,7 +21,7 @@ write_pipeline() {
 }
 
 summary() {
-    (cd "$1" && find . -path ./.git -prune -o -path ./.dvc/tmp -prune -o -path ./.dvc/cache/runs -prune -o \
+    (cd "$1" && find . -path ./.git -prune -o -path ./.nephron -prune -o -path ./.dvc/tmp -prune -o -path ./.dvc/cache/runs -prune -o \
         -type f -print | sort | xargs md5sum | grep -v " ./\(dvc.lock\|dvc.yaml\|.gitignore\|out\|err\|again\)$" && sort dvc.lock .gitignore)
 }
 

@@ -4,6 +4,7 @@ test_description="runs and the private Redis: ls, show, logs, watch, compare; st
 
 . "$(dirname "$0")/track-lib.sh"
 . /usr/share/sharness/sharness.sh
+unset NEPHRON_REDIS_URL # other tests run without a server, these are about it
 
 if test -z "$HAVE_REDIS"; then
     echo "SKIP: redis-server or redis-cli is not installed"

@@ -4,6 +4,7 @@ test_description="runs without Redis: the spool answers, with the same words; ba
 
 . "$(dirname "$0")/track-lib.sh"
 . /usr/share/sharness/sharness.sh
+unset NEPHRON_REDIS_URL # other tests run without a server, these are about it
 
 touch dvc.yaml
 
