@@ -5,10 +5,12 @@
  * own folding of plain and double-quoted text) because dvc.lock must be equal byte for byte. The
  * state is the emitter's: the column, whether the last thing written was white space, whether only
  * indentation stands on the line, and the current indent. Differences to libyaml that matter:
- *   - a plain scalar breaks *before* a word that would pass column 80, leaving the blank at the
- * line's end, and instead of a blank when the column is already at 80 or more;
+ *   - a plain scalar breaks before a word that would pass column 80, leaving the blank at the
+ *     line's end, and instead of a blank when the column is already at 80 or more. After a run of
+ *     blanks a reader then gets one blank back: DVC's own loss, which stale.c allows for;
  *   - text with a single quote that cannot be plain is double quoted;
  *   - double-quoted text breaks without a backslash where a reader would restore the blank.
+ * One rule is not followed: ruamel breaks long keys with blanks too, and cannot read that again.
  */
 #include "emit.h"
 
@@ -465,7 +467,8 @@ static void write_plain(struct emitter *em, const struct chars *cs, bool split)
                 start = end;
             }
         } else if (last || c == ' ') {
-            if (end - start + em->column > WIDTH && em->column > em->indent) {
+            /* never inside of a key */
+            if (split && end - start + em->column > WIDTH && em->column > em->indent) {
                 write_indent(em);
             }
             put_chars(em, cs, start, end);

@@ -1,0 +1,48 @@
+# Shared by t03*: the store's test program beside the real DVC. $dvc is empty when DVC is not installed.
+tool=${NEPHRON_BIN_DIR:?where the programs are}/../tests/store_tool
+unset SHELL DVC_ROOT DVC_STAGE NO_COLOR
+DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR=$PWD/site DVC_GLOBAL_CONFIG_DIR=$PWD/none DVC_SYSTEM_CONFIG_DIR=$PWD/none
+export DVC_NO_ANALYTICS DVC_SITE_CACHE_DIR DVC_GLOBAL_CONFIG_DIR DVC_SYSTEM_CONFIG_DIR
+umask 022
+
+dvc=$(command -v "${NEPHRON_DVC:-dvc}" 2>/dev/null)
+if test -z "$dvc"; then
+    skip_all="the real dvc is not installed"
+    test_done
+fi
+python=$(dirname "$(readlink -f "$dvc")")/python
+
+at() {
+    cd "$SHARNESS_TRASH_DIRECTORY/$1"
+}
+
+# new_repo NAME [CACHE_TYPE]
+new_repo() {
+    at . && rm -rf "$1" && mkdir "$1" && (
+        cd "$1" && git init -q . && git config user.name t && git config user.email t@t &&
+        "$dvc" init -q && if test -n "$2"; then "$dvc" config cache.type "$2"; fi
+    )
+}
+
+# Names, modes, link targets and contents of two repositories, what is private to each left out.
+same_repos() {
+    at . && diff -r --exclude=tmp --exclude=.git "$1" "$2" &&
+    for d in "$1" "$2"; do
+        (
+            cd "$d" && find . -path ./.git -prune -o -path ./.dvc/tmp -prune -o -printf '%M %n %l %p\n' |
+                grep -v "^d" | sed "s#$PWD#ROOT#" | sort
+        ) >"$d.list" || return 1
+    done && test_cmp "$1.list" "$2.list"
+}
+
+# Both say the same of the repository we are in; the order of .dvc files is not defined.
+same_status() {
+    "$dvc" status --json >"$SHARNESS_TRASH_DIRECTORY/status.theirs" &&
+    "$tool" status --json >"$SHARNESS_TRASH_DIRECTORY/status.ours" &&
+    "$python" -c '
+import json, sys
+a, b = (json.load(open(p)) for p in sys.argv[1:])
+if a != b or any(json.dumps(a[k]) != json.dumps(b[k]) for k in a):
+    sys.exit("dvc: %s\nours: %s" % (a, b))
+' "$SHARNESS_TRASH_DIRECTORY/status.theirs" "$SHARNESS_TRASH_DIRECTORY/status.ours"
+}
