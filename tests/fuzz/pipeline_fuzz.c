@@ -9,6 +9,8 @@
 #include "repo.h"
 #include "stagefile.h"
 
+#include <string.h>
+
 static int read_params(void *ctx, const char *path, struct strbuf *out, struct err *e)
 {
     if (strcmp(path, "params.yaml") != 0) {
