@@ -204,6 +204,11 @@ static int make_dirs(struct cas *c, const char *md5, struct err *e)
             return -1;
         }
     }
+    char parent[CAS_PATH_SIZE];
+    snprintf(parent, sizeof(parent), "%s/files/md5", c->dir);
+    if (!c->opt.no_sync && fs_sync_dir(parent, e) < 0) {
+        return -1;
+    }
     for (size_t n = strlen(path); c->opt.shared && n >= strlen(c->dir); n--) {
         if (path[n] == '\0' || path[n] == '/') {
             path[n] = '\0';
@@ -395,8 +400,7 @@ static int put_slice(struct put_job *j, struct par *par, size_t count, struct er
         }
     }
     for (unsigned d = 0; d < 256 && rc == 0; d++) {
-        char two[3];
-        snprintf(two, sizeof(two), "%02x", d);
+        const char two[3] = {"0123456789abcdef"[d >> 4], "0123456789abcdef"[d & 15], '\0'};
         rc = dirs[d] ? sync_object_dir(j->cas, two, e) : 0;
     }
     return rc;

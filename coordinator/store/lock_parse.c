@@ -331,8 +331,9 @@ struct cursor {
 
 static struct str line_at(const struct cursor *c)
 {
-    const char *nl = memchr(c->p, '\n', (size_t)(c->end - c->p));
-    return (struct str){c->p, nl ? (size_t)(nl - c->p) : (size_t)(c->end - c->p)};
+    size_t rest = c->p < c->end ? (size_t)(c->end - c->p) : 0;
+    const char *nl = rest ? memchr(c->p, '\n', rest) : NULL;
+    return (struct str){c->p, nl ? (size_t)(nl - c->p) : rest};
 }
 
 static void next_line(struct cursor *c, struct str line)
@@ -409,7 +410,7 @@ static struct value *read_string(struct cursor *c, struct str line, size_t colum
     if (!folded && is_tame(head)) {
         return value_str(c->a, head);
     }
-    if (!head.n || memchr(head.p, '"', head.n) == head.p) {
+    if (!head.n || head.p[0] == '"') {
         return NULL;
     }
     const char *from = head.p;
