@@ -15,6 +15,7 @@ struct cas {
     struct state *state;
     mode_t umask;
     atomic_bool no_clone;  /* this file system cannot clone: not tried again */
+    atomic_bool swept;     /* left-over temp files were looked for */
     atomic_uint next_temp; /* names of links under way */
 };
 

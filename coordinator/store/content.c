@@ -133,10 +133,22 @@ static bool entry_ignored(const struct reader *r, const char *rel, bool is_dir)
     return ignore_match_entry(repo->ignore, path, is_dir);
 }
 
+static bool is_temp_name(const char *name)
+{
+    size_t n = strlen(name);
+    return !strncmp(name, ".nephron-", 9) && n > 13 && !strcmp(name + n - 4, ".tmp");
+}
+
 static int walk_entry(void *ctx, const struct fs_entry *entry, struct err *e)
 {
     struct reader *r = ctx;
     bool is_dir = S_ISDIR(entry->st.st_mode);
+    if (is_temp_name(path_basename(entry->path))) {
+        /* a checkout that was killed; data of nobody */
+        char *dir = path_dirname(r->a, arena_printf(r->a, "%s/%s", r->dir_abs, entry->path));
+        fs_sweep_temp(dir);
+        return 1;
+    }
     if (entry_ignored(r, entry->path, is_dir && !entry->is_link)) {
         return 1;
     }

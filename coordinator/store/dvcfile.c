@@ -107,6 +107,26 @@ struct span {
     size_t from, to, column;
 };
 
+/* The line of the index-th "- " at the list's indent; l->count when there is none. */
+static size_t find_dash(const struct lines *l, size_t i, size_t dash, size_t index)
+{
+    for (; i < l->count; i++) {
+        struct str line = l->items[i];
+        if (is_blank(line) || indent_of(line) > dash) {
+            continue;
+        }
+        bool starts = indent_of(line) == dash && line.n >= dash + 3 && line.p[dash] == '-' &&
+                      line.p[dash + 1] == ' ';
+        if (!starts) {
+            return l->count;
+        }
+        if (index-- == 0) {
+            return i;
+        }
+    }
+    return l->count;
+}
+
 static bool find_item(const struct lines *l, const char *key, size_t index, struct span *s)
 {
     size_t i = 0;
@@ -118,37 +138,21 @@ static bool find_item(const struct lines *l, const char *key, size_t index, stru
     }
     for (i++; i < l->count && is_blank(l->items[i]); i++) {
     }
-    if (i == l->count) {
+    size_t dash = i < l->count ? indent_of(l->items[i]) : 0;
+    s->from = find_dash(l, i, dash, index);
+    if (s->from == l->count) {
         return false;
     }
-    size_t dash = indent_of(l->items[i]);
-    for (; i < l->count; i++) {
-        struct str line = l->items[i];
-        if (is_blank(line)) {
-            continue;
-        }
-        if (indent_of(line) != dash || line.n < dash + 3 || line.p[dash] != '-' ||
-            line.p[dash + 1] != ' ') {
-            if (indent_of(line) <= dash) {
-                return false;
-            }
-            continue;
-        }
-        if (index-- == 0) {
-            break;
-        }
-    }
-    s->from = i;
     s->column = dash + 2;
-    for (i++; i < l->count && (is_blank(l->items[i]) || indent_of(l->items[i]) > dash); i++) {
+    s->to = s->from + 1;
+    while (s->to < l->count && (is_blank(l->items[s->to]) || indent_of(l->items[s->to]) > dash)) {
+        s->to++;
     }
     /* blank lines and comments at the end belong to what follows */
-    while (i > s->from + 1 && is_blank(l->items[i - 1])) {
-        i--;
+    while (s->to > s->from + 1 && is_blank(l->items[s->to - 1])) {
+        s->to--;
     }
-    s->to = i;
-    return s->from < l->count && l->items[s->from].p[s->column] != ' ' &&
-           !strchr("{[&*!|>", l->items[s->from].p[s->column]);
+    return !strchr(" {[&*!|>", l->items[s->from].p[s->column]);
 }
 
 /* The end of the scalar that starts at `from` in a line: before a comment, blanks and the newline.

@@ -18,6 +18,7 @@
 #include "num.h"
 
 #include <inttypes.h>
+#include <regex.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -286,81 +287,24 @@ static bool looks_like_float(struct str s)
     return i < rest.n && skip_exponent(rest, i, false) == rest.n;
 }
 
-static size_t skip_digits(struct str s, size_t i, size_t min, size_t max)
-{
-    size_t n = 0;
-    while (i + n < s.n && n < max && is_digit(s.p[i + n])) {
-        n++;
-    }
-    return n >= min ? i + n : SIZE_MAX;
-}
-
-static bool expect_char(struct str s, size_t *i, char c)
-{
-    if (*i >= s.n || s.p[*i] != c) {
-        return false;
-    }
-    ++*i;
-    return true;
-}
-
-/* 2001-12-14, 2001-12-14t21:59:43.10-05:00, 2001-1-1 2:00:00 Z */
+/* 2001-12-14, 2001-12-14t21:59:43.10-05:00, 2001-1-1 2:00:00 Z. Rare enough for a regular
+ * expression. */
 static bool looks_like_timestamp(struct str s)
 {
-    if (s.n == 10 && skip_digits(s, 0, 4, 4) == 4 && s.p[4] == '-' &&
-        skip_digits(s, 5, 2, 2) == 7 && s.p[7] == '-' && skip_digits(s, 8, 2, 2) == 10) {
-        return true;
-    }
-    size_t i = skip_digits(s, 0, 4, 4);
-    for (int k = 0; k < 2; k++) {
-        if (i == SIZE_MAX || !expect_char(s, &i, '-')) {
-            return false;
-        }
-        i = skip_digits(s, i, 1, 2);
-    }
-    if (i == SIZE_MAX || i >= s.n) {
+    static const char pattern[] = "^[0-9]{4}-([0-9]{2}-[0-9]{2}$|[0-9]{1,2}-[0-9]{1,2}([Tt]|[ "
+                                  "\t]+)[0-9]{1,2}:[0-9]{2}:[0-9]{2}"
+                                  "(\\.[0-9]*)?([ \t]*(Z|[-+][0-9]{1,2}(:[0-9]{2})?))?$)";
+    char text[128];
+    regex_t re;
+    if (s.n < 8 || s.n >= sizeof(text) || s.p[4] != '-' ||
+        regcomp(&re, pattern, REG_EXTENDED | REG_NOSUB) != 0) {
         return false;
     }
-    if (s.p[i] == 'T' || s.p[i] == 't') {
-        i++;
-    } else {
-        size_t end = skip_class(s, i, " \t");
-        if (end == i) {
-            return false;
-        }
-        i = end;
-    }
-    i = skip_digits(s, i, 1, 2);
-    for (int k = 0; k < 2; k++) {
-        if (i == SIZE_MAX || !expect_char(s, &i, ':')) {
-            return false;
-        }
-        i = skip_digits(s, i, 2, 2);
-    }
-    if (i == SIZE_MAX) {
-        return false;
-    }
-    if (i < s.n && s.p[i] == '.') {
-        i = skip_class(s, i + 1, "0123456789");
-    }
-    if (i == s.n) {
-        return true;
-    }
-    i = skip_class(s, i, " \t");
-    if (i >= s.n) {
-        return false;
-    }
-    if (s.p[i] == 'Z') {
-        return i + 1 == s.n;
-    }
-    if (s.p[i] != '-' && s.p[i] != '+') {
-        return false;
-    }
-    i = skip_digits(s, i + 1, 1, 2);
-    if (i == SIZE_MAX || i == s.n) {
-        return i == s.n;
-    }
-    return expect_char(s, &i, ':') && skip_digits(s, i, 2, 2) == s.n;
+    memcpy(text, s.p, s.n);
+    text[s.n] = '\0';
+    bool found = strlen(text) == s.n && regexec(&re, text, 0, NULL, 0) == 0;
+    regfree(&re);
+    return found;
 }
 
 /* Would a YAML 1.2 reader (ruamel's resolver) take this plain text for something else than a

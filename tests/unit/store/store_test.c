@@ -451,6 +451,24 @@ static void links_to_folders_and_nothing(void **state)
                                      place_path(t, "data")));
 }
 
+/* A process that was killed while it linked objects out leaves temp files of its own; they are no
+ * data. */
+static void leftovers_are_swept(void **state)
+{
+    struct place *t = *state;
+    write_work(t);
+    place_write(t, "data/sub/.nephron-999999999-7.tmp", "half");
+    place_write(t, ".nephron-999999999-8.tmp", "half a lock");
+    place_write(t, ".dvc/cache/files/md5/.nephron-999999999-9.tmp", "half an object");
+    place_open(t);
+    commit_all(t);
+    assert_null(place_read(t, "data/sub/.nephron-999999999-7.tmp"));
+    assert_null(place_read(t, ".nephron-999999999-8.tmp"));
+    assert_null(place_read(t, ".dvc/cache/files/md5/.nephron-999999999-9.tmp"));
+    struct lock *l = store_lock(t->store, "dvc.yaml", &t->e);
+    assert_int_equal(lock_find(l, "prep")->outs[0].hash.nfiles, 2);
+}
+
 static void dos2unix_hash(void **state)
 {
     struct place *t = *state;
@@ -479,6 +497,7 @@ int main(void)
                                        PLACE_TEST(run_cache_travels),
                                        PLACE_TEST(hostile_folder_object),
                                        PLACE_TEST(links_to_folders_and_nothing),
+                                       PLACE_TEST(leftovers_are_swept),
                                        PLACE_TEST(dos2unix_hash)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
