@@ -34,7 +34,8 @@ struct durations *durations_load(const char *path)
         while (rest.n > 0 && str_split(&rest, '\n', &line)) {
             const char *space = memchr(line.p, ' ', line.n);
             double s;
-            if (space == NULL || !num_parse_double((struct str){line.p, (size_t)(space - line.p)}, &s) ||
+            if (space == NULL ||
+                !num_parse_double((struct str){line.p, (size_t)(space - line.p)}, &s) ||
                 !(s >= 0 && s < 1e9)) {
                 continue;
             }

@@ -1,7 +1,8 @@
 /*
- * Jobs and results as bytes: a sequence of fields in the order of the struct, integers as 8 bytes little-endian, doubles by their
- * bits, strings as length (all ones: NULL) and bytes; in front magic and version. Ranks of one job are one program, the
- * version guards against a mixed installation.
+ * Jobs and results as bytes: a sequence of fields in the order of the struct, integers as 8 bytes
+ * little-endian, doubles by their bits, strings as length (all ones: NULL) and bytes; in front
+ * magic and version. Ranks of one job are one program, the version guards against a mixed
+ * installation.
  */
 #include "job.h"
 

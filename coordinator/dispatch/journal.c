@@ -216,7 +216,8 @@ int journal_close(struct journal *j, struct err *e)
     return rc;
 }
 
-/* One payload. A record that is whole but says something else is an error: it was not written by us. */
+/* One payload. A record that is whole but says something else is an error: it was not written by
+ * us. */
 static int replay_record(struct str payload, journal_fn *fn, void *ctx, struct err *e)
 {
     struct arena a;

@@ -1,4 +1,5 @@
-/* See plan.h. Two heaps (nodes to judge, nodes to run) and a list of slots; every step is O(log n). */
+/* See plan.h. Two heaps (nodes to judge, nodes to run) and a list of slots; every step is O(log n).
+ */
 #include "plan.h"
 
 #include "alloc.h"
@@ -10,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PLAN_SCAN_MAX 64  /* wide nodes looked at in one pick before giving up */
-#define PLAN_PASSES 4     /* x slots: how often a wide node lets narrow ones go first */
+#define PLAN_SCAN_MAX 64 /* wide nodes looked at in one pick before giving up */
+#define PLAN_PASSES 4    /* x slots: how often a wide node lets narrow ones go first */
 #define PLAN_UNKNOWN_S 1.0
 
 struct heap {
@@ -23,8 +24,8 @@ struct group {
     UT_hash_handle hh;
     char *name;
     int running, limit;
-    struct heap parked;    /* queued, but the group is at its limit */
-    bool *members;         /* members[k]: number k is taken by a running node */
+    struct heap parked; /* queued, but the group is at its limit */
+    bool *members;      /* members[k]: number k is taken by a running node */
     size_t member_capacity;
 };
 
@@ -33,7 +34,7 @@ struct node {
     struct group *group;
     int slots, priority, retries, attempt;
     int first_slot, member;
-    unsigned passed;       /* how often others went first since it was the best */
+    unsigned passed; /* how often others went first since it was the best */
     double seconds, critical;
     size_t nblock;
     size_t *down;
@@ -369,7 +370,8 @@ bool plan_retry(struct plan *p, size_t node)
     return true;
 }
 
-/* Leaves the nodes under way; a node that was never run (fresh, or failed while judged) is not among them. */
+/* Leaves the nodes under way; a node that was never run (fresh, or failed while judged) is not
+ * among them. */
 static void leave(struct plan *p, struct node *n, enum plan_state state)
 {
     if (n->state == PLAN_RUNNING) {

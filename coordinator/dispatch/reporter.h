@@ -12,17 +12,19 @@ struct job_result;
 struct stage;
 
 /*
- * Who is told what a repro does: a table of functions, one call an event, always from the dispatching thread. Readers: the terminal in DVC's
- * words, JSON lines, and a fake for tests. Every function may be NULL.
+ * Who is told what a repro does: a table of functions, one call an event, always from the
+ * dispatching thread. Readers: the terminal in DVC's words, JSON lines, and a fake for tests. Every
+ * function may be NULL.
  */
 
-#define OUTCOMES(X)                                                                         \
-    X(FRESH, "fresh")       /* not stale */                                                        \
+#define OUTCOMES(X)                                                                                \
+    X(FRESH, "fresh")   /* not stale */                                                            \
+    X(PULLED, "pulled") /* its data came from the remote; it did not run */                        \
     X(RAN, "ran")                                                                                  \
     X(RESTORED, "restored") /* from the run cache, or the lock was right and outputs were not */   \
     X(VERIFIED, "verified") /* a frozen stage or a .dvc file: hashed again */                      \
     X(FAILED, "failed")                                                                            \
-    X(SKIPPED, "skipped")   /* something it needs failed */                                        \
+    X(SKIPPED, "skipped") /* something it needs failed */                                          \
     X(DRY, "dry")
 
 enum outcome {
@@ -37,13 +39,15 @@ struct reporter {
 };
 
 struct reporter_ops {
-    /* A line for the person that belongs to no other event: "Updating lock file 'dvc.lock'", "WARNING: …". */
+    /* A line for the person that belongs to no other event: "Updating lock file 'dvc.lock'",
+     * "WARNING: …". */
     void (*note)(struct reporter *s, bool warning, const char *text);
     /* The stage is looked at next. */
     void (*consider)(struct reporter *s, const struct stage *st);
     /* The stage is about to run (or would, with `dry`). `reason`: why it is stale. */
     void (*begin)(struct reporter *s, const struct stage *st, const char *reason, bool dry);
-    /* One command starts (or would). Not called for captured runs: their output has the commands in it. */
+    /* One command starts (or would). Not called for captured runs: their output has the commands in
+     * it. */
     void (*command)(struct reporter *s, const struct stage *st, const char *cmd);
     /* What the stage wrote, whole, commands as lines "> cmd"; only when it was captured. */
     void (*output)(struct reporter *s, const struct stage *st, struct str text);
@@ -54,8 +58,9 @@ struct reporter_ops {
     void (*close)(struct reporter *s);
 };
 
-/* DVC's words on stdout and stderr. `quiet`: only warnings. `live`: stages write to the terminal themselves, one at a time; else a
- * stage is told of when it has ended, and a terminal gets a line with counts. Returns new (ops->close). */
+/* DVC's words on stdout and stderr. `quiet`: only warnings. `live`: stages write to the terminal
+ * themselves, one at a time; else a stage is told of when it has ended, and a terminal gets a line
+ * with counts. Returns new (ops->close). */
 struct reporter *reporter_tty_new(bool quiet, bool live);
 /* One JSON object a line on stdout: {"event": "begin", "stage": …, "schema": 1}. */
 struct reporter *reporter_json_new(void);

@@ -1,4 +1,5 @@
-/* What a person sees, in DVC's words: facts on stdout, "WARNING: …" on stderr, a blank line between stages that did something. */
+/* What a person sees, in the words of DVC: facts on stdout, "WARNING: …" on stderr, a blank line
+ * between stages that did something. */
 #include "reporter.h"
 
 #include "alloc.h"
@@ -11,8 +12,8 @@
 struct tty {
     struct reporter base;
     bool quiet, live;
-    bool blank_due;    /* the stage before did something */
-    bool line_shown;   /* a progress line is on the terminal */
+    bool blank_due;  /* the stage before did something */
+    bool line_shown; /* a progress line is on the terminal */
     bool has_line;
 };
 
@@ -101,6 +102,9 @@ static void tty_end(struct reporter *s, const struct stage *st, enum outcome o, 
                                                       : "'%s' didn't change, skipping\n",
                    st->addr);
         }
+        t->blank_due = false;
+        break;
+    case OUTCOME_PULLED:
         t->blank_due = false;
         break;
     case OUTCOME_FAILED:

@@ -21,7 +21,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define WAIT_MS 500              /* how late a signal that slipped past poll is noticed */
+#define WAIT_MS 500 /* how late a signal that slipped past poll is noticed */
 #define INTERRUPT_PATIENCE_US 15000000
 
 /* ---- selection ---- */
@@ -279,22 +279,24 @@ static int begin(struct run *run, struct err *e)
         run->repro_lock = *run->c->repro_lock;
         run->c->repro_lock->fd = -1;
     }
-    if (repolock_acquire(&run->repo_lock, r, REPOLOCK_REPO, run->opt->cmd, run->opt->wait, NULL, e) < 0) {
+    if (repolock_acquire(&run->repo_lock, r, REPOLOCK_REPO, run->opt->cmd, run->opt->wait, NULL,
+                         e) < 0) {
         return -1;
     }
     if (has_journal(run)) {
         /* A run was killed, or is at work: the lock tells which. */
         size_t n = 0;
         if (!run->opt->dry && run->repro_lock.fd < 0 &&
-            repolock_acquire(&run->repro_lock, r, REPOLOCK_REPRO, run->opt->cmd, false, NULL, e) < 0) {
+            repolock_acquire(&run->repro_lock, r, REPOLOCK_REPRO, run->opt->cmd, false, NULL, e) <
+                0) {
             return -1;
         }
         if (repro_recover(run->c, !run->opt->dry, &n, e) < 0) {
             return err_wrap(e, "cannot take up what a killed run finished");
         }
         if (n > 0) {
-            run_note(run, true, "a run was killed here; %zu stage%s that it finished %s taken over", n,
-                     n == 1 ? "" : "s", n == 1 ? "is" : "are");
+            run_note(run, true, "a run was killed here; %zu stage%s that it finished %s taken over",
+                     n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
         }
     }
     run->lockfiles = lockfiles_new(run);
@@ -328,7 +330,8 @@ static void pull_run_cache(struct run *run)
 static void autostage(struct run *run)
 {
     struct repo *r = run->c->repo;
-    if (run->ran_count == 0 || r->no_scm || !config_get_bool(r->config, "core", "autostage", false)) {
+    if (run->ran_count == 0 || r->no_scm ||
+        !config_get_bool(r->config, "core", "autostage", false)) {
         return;
     }
     struct arena *a = &run->arena;
@@ -368,10 +371,14 @@ static void summary_error(struct run *run, struct err *e)
     struct strbuf names;
     strbuf_init(&names);
     for (size_t i = 0; i < run->failed_count; i++) {
-        strbuf_addf(&names, "%s'%s'", i == 0 ? "" : i + 1 == run->failed_count ? " and " : ", ",
+        strbuf_addf(&names, "%s'%s'",
+                    i == 0                       ? ""
+                    : i + 1 == run->failed_count ? " and "
+                                                 : ", ",
                     run->items[run->failed[i]].stage->addr);
     }
-    err_set(e, ERR_CHILD, "failed to reproduce%s %s", run->failed_count > 1 ? " stages:" : "", names.p);
+    err_set(e, ERR_CHILD, "failed to reproduce%s %s", run->failed_count > 1 ? " stages:" : "",
+            names.p);
     strbuf_release(&names);
 }
 
@@ -398,8 +405,8 @@ static int finish(struct run *run, int rc, struct repro_result *result, struct e
     }
     autostage(run);
     if (run->ran_count > 0 && run->durations != NULL && !run->opt->dry) {
-        durations_save(run->durations, path_join(&run->arena, run->c->repo->tmp_dir, "nephron/durations"),
-                       NULL);
+        durations_save(run->durations,
+                       path_join(&run->arena, run->c->repo->tmp_dir, "nephron/durations"), NULL);
     }
     for (size_t i = 0; i < run->count; i++) {
         stage_abandon(run, i);

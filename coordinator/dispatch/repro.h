@@ -18,8 +18,9 @@ struct reporter;
 struct store;
 
 /*
- * The engine of `repro`: decides stage by stage what is stale as soon as all it needs is finished, has stale ones run by a
- * runner, stores what they made, records it. Everything that is typed, printed or sent elsewhere is the caller's.
+ * The engine of `repro`: decides stage by stage what is stale as soon as all it needs is finished,
+ * has stale ones run by a runner, stores what they made, records it. Everything that is typed,
+ * printed or sent elsewhere is the caller's.
  */
 
 enum repro_on_error { REPRO_STOP, REPRO_KEEP_GOING, REPRO_IGNORE };
@@ -30,9 +31,9 @@ struct repro_options {
     bool force, single_item, pipeline, all_pipelines, recursive, downstream, force_downstream;
     bool dry, interactive, pull, allow_missing, glob, no_commit, no_run_cache;
     enum repro_on_error on_error;
-    bool wait;               /* --wait: for the locks */
+    bool wait; /* --wait: for the locks */
     bool quiet;
-    const char *cmd;         /* for lock holders: "nephron repro" */
+    const char *cmd; /* for lock holders: "nephron repro" */
 };
 
 /* Set by signal handlers: the first signal ends the run in order, the second at once. */
@@ -47,8 +48,9 @@ struct repro_context {
     struct store *store;
     const struct graph *graph;
     struct reporter *reporter;
-    /* Called when the first stage has to run (never for an up-to-date pipeline, nor with --dry). May fill in sink and run_id. Hooks stay
-     * valid until the runner is closed, which the engine does. lock_fd: for runner_local_options.guard_keep_fd. */
+    /* Called when the first stage has to run (never for an up-to-date pipeline, nor with --dry).
+     * May fill in sink and run_id. Hooks stay valid until the runner is closed, which the engine
+     * does. lock_fd: for runner_local_options.guard_keep_fd. */
     struct runner *(*open_runner)(void *ctx, struct repro_context *c,
                                   const struct runner_hooks *hooks, int lock_fd, struct err *e);
     /* Yes or no for --interactive; NULL: no. */
@@ -58,26 +60,28 @@ struct repro_context {
     const char *run_id;
     const struct clock *clock;     /* NULL: the system's */
     const struct repro_stop *stop; /* NULL: never */
-    struct repolock *repro_lock;   /* held by a caller that waited for it before it read the pipeline: the engine takes it
-                                    * (leaving it not held); NULL: none */
-    int slots;               /* as the runner will have; for the plan */
-    int threads_per_slot;    /* for job.threads; 0: leave OMP_NUM_THREADS alone */
-    bool in_order;           /* one stage at a time in DVC's order, stored before the next is judged */
+    struct repolock *repro_lock; /* held by a caller that waited for it before it read the pipeline:
+                                  * the engine takes it (leaving it not held); NULL: none */
+    int slots;                   /* as the runner will have; for the plan */
+    int threads_per_slot;        /* for job.threads; 0: leave OMP_NUM_THREADS alone */
+    bool in_order; /* one stage at a time in DVC's order, stored before the next is judged */
 };
 
 struct repro_result {
     size_t considered, ran, failed, skipped;
     bool interrupted;
-    int exit_code;           /* what the process should exit with: 0, 255, 75, 130, 143 */
+    int exit_code; /* what the process should exit with: 0, 255, 75, 130, 143 */
 };
 
-/* Fills *result; -1 with *e set (the text DVC prints after "ERROR: ") when result->exit_code is not 0. */
+/* Fills *result; -1 with *e set (the text DVC prints after "ERROR: ") when result->exit_code is not
+ * 0. */
 int repro_run(struct repro_context *c, const struct repro_options *opt, struct repro_result *result,
               struct err *e);
 
 /*
- * Takes what a killed run finished from the journal into the locks of `s` (only where the outputs still match), and with `write`
- * into the lock files, emptying the journal. The caller holds the repository. *replayed (may be NULL): how many stages.
+ * Takes what a killed run finished from the journal into the locks of `s` (only where the outputs
+ * still match), and with `write` into the lock files, emptying the journal. The caller holds the
+ * repository. *replayed (may be NULL): how many stages.
  */
 int repro_recover(const struct repro_context *c, bool write, size_t *replayed, struct err *e);
 

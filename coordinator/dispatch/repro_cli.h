@@ -6,21 +6,22 @@
 #include <stdbool.h>
 
 /*
- * The commands `repro` and `explain` from the command line down to the engine, with the seams that differ between programs:
- * `nephron` uses processes of this host, `nephron-mpi` its ranks and the run store.
+ * The commands `repro` and `explain` from the command line down to the engine, with the seams that
+ * differ between programs: `nephron` uses processes of this host, `nephron-mpi` its ranks and the
+ * run store.
  */
 
 struct opt;
 
 struct repro_backend {
-    const char *program;     /* "nephron" */
+    const char *program; /* "nephron" */
     /* NULL: runner_local with -j N slots. `hooks` and `lock_fd`: see repro.h. */
     struct runner *(*open_runner)(void *ctx, const struct runner_hooks *hooks, int lock_fd,
                                   struct err *e);
-    int slots;               /* 0: -j N */
-    int threads_per_slot;    /* 0: cores / slots, where slots > 1 */
-    /* Something is stale and -n N was typed: replaces the process, returns only with *e set. NULL: mpirun with the
-     * sibling program nephron-mpi. */
+    int slots;            /* 0: -j N */
+    int threads_per_slot; /* 0: cores / slots, where slots > 1 */
+    /* Something is stale and -n N was typed: replaces the process, returns only with *e set. NULL:
+     * mpirun with the sibling program nephron-mpi. */
     int (*launch)(void *ctx, int ranks, const char *hostfile, int argc, char **argv, struct err *e);
     /* A run begins (something runs) and ends: gives the sink and its run id; NULL: no tracking. */
     int (*run_begin)(void *ctx, const struct repro_context *c, const struct event_sink **sink,

@@ -1,7 +1,8 @@
 /*
- * What a repro records: every finished stage in the journal at once, in dvc.lock at most once a second and at the end. While the
- * repository is in other hands (a stage's command runs) someone may rewrite dvc.lock; then it is read again and our entries that
- * were not written yet are put on top.
+ * What a repro records: every finished stage in the journal at once, in dvc.lock at most once a
+ * second and at the end. While the repository is in other hands (a stage's command runs) someone
+ * may rewrite dvc.lock; then it is read again and our entries that were not written yet are put on
+ * top.
  */
 #include "repro_private.h"
 
@@ -29,11 +30,11 @@ struct lockfile {
     const char *pipeline; /* repo path of the dvc.yaml */
     const char *path;     /* absolute path of the dvc.lock */
     const char *shown;
-    struct stat seen;     /* as we last read or wrote it; st_ino 0: it was not there */
-    bool exists;          /* "Generating" has been said, or it was there */
+    struct stat seen; /* as we last read or wrote it; st_ino 0: it was not there */
+    bool exists;      /* "Generating" has been said, or it was there */
     struct pending *pending;
     size_t count, capacity;
-    struct arena arena;   /* of the pending entries */
+    struct arena arena; /* of the pending entries */
 };
 
 struct lockfiles {

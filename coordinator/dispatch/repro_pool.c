@@ -1,4 +1,5 @@
-/* Work on files beside the dispatching loop: hashing, the run cache, the object cache. See repro_private.h. */
+/* Work on files beside the dispatching loop: hashing, the run cache, the object cache. See
+ * repro_private.h. */
 #include "repro_private.h"
 
 #include "alloc.h"
@@ -57,8 +58,8 @@ static unsigned commit_flags_of(const struct run *run)
 }
 
 /*
- * Before the command: what the run is about is read while the outputs still stand, so that a missing dep leaves them alone (DVC
- * removes them first).
+ * Before the command: what the run is about is read while the outputs still stand, so that a
+ * missing dep leaves them alone (DVC removes them first).
  */
 static int prepare(struct run *run, struct task *t, struct err *e)
 {

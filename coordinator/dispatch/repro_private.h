@@ -17,11 +17,12 @@
 #include <stdint.h>
 
 /*
- * Shared by repro*.c only. One `struct run` a repro; one `struct item` a stage of the plan; one `struct task` a stage that is
- * stale, from the decision to the record.
+ * Shared by repro*.c only. One `struct run` a repro; one `struct item` a stage of the plan; one
+ * `struct task` a stage that is stale, from the decision to the record.
  *
  *   repro.c           set-up, main loop, signals, the end
- *   repro_stage.c     judging, jobs, what a result means
+ *   repro_stage.c     judging, failure, success
+ *   repro_job.c       stale stages as jobs of the runner
  *   repro_pool.c      work on files (hash, restore, store) on threads beside the loop
  *   repro_lockfile.c  journal, lock files, recovery
  */
@@ -39,11 +40,11 @@ struct task {
     const struct stage *stage;
     enum task_kind kind;
     struct arena arena;
-    struct lock_entry *old;  /* a copy: lock files may be read anew meanwhile */
+    struct lock_entry *old; /* a copy: lock files may be read anew meanwhile */
     struct commit commit;
-    bool force;              /* no look into the run cache */
+    bool force; /* no look into the run cache */
     bool restored;
-    bool source_changed;     /* TASK_VERIFY of a .dvc file */
+    bool source_changed; /* TASK_VERIFY of a .dvc file */
     bool rwlocked;
     struct job_result result;
     int64_t start_ms;
@@ -57,7 +58,7 @@ struct task {
 struct item {
     const struct stage *stage;
     bool force;
-    bool ran;          /* counts for --force-downstream */
+    bool ran; /* counts for --force-downstream */
     const char *reason;
     struct task *task;
 };
@@ -106,11 +107,11 @@ struct run {
     struct arena arena;
     const struct clock *clock;
     struct graph_plan gp;
-    size_t *node_of;         /* by stage index; SIZE_MAX: not considered */
+    size_t *node_of; /* by stage index; SIZE_MAX: not considered */
     struct item *items;
     size_t count;
     struct plan *plan;
-    struct runner *runner;   /* NULL until something runs */
+    struct runner *runner; /* NULL until something runs */
     struct runner_hooks hooks;
     struct repolock repo_lock, repro_lock;
     struct rwlock *rwlock;
@@ -120,18 +121,34 @@ struct run {
     uint64_t job_base;
     size_t jobs_running;
     bool logs_made;
-    bool paused;             /* the repository is in other hands */
+    bool paused; /* the repository is in other hands */
     int stops_seen;
-    int64_t kill_us;         /* when patience with interrupted stages ends; 0: not interrupted */
+    int64_t kill_us; /* when patience with interrupted stages ends; 0: not interrupted */
     size_t *failed;
     size_t failed_count, ran_count, skipped_count, done_count;
-    bool failing;            /* `error` holds the first failure */
+    bool failing; /* `error` holds the first failure */
     struct err error;
 };
 
 /* ---- repro_stage.c ---- */
 
 int stage_judge_ready(struct run *run, struct err *e);
+struct task *stage_task_new(struct run *run, size_t node, enum task_kind kind);
+void stage_task_free(struct run *run, struct task *t);
+/* The stage failed with `why`; what that means is the person's choice. Frees the task (which may be
+ * NULL). */
+void stage_fail(struct run *run, size_t node, struct task *t, const struct err *why);
+/* The stage is finished with outcome `o`; what needs it may go on. Frees the task (which may be
+ * NULL). */
+void stage_done(struct run *run, size_t node, struct task *t, enum outcome o);
+/* What was stored becomes known: .gitignore, journal, lock. */
+int stage_record(struct run *run, struct task *t, struct err *e);
+void stage_open_pool(struct run *run);
+/* One state change, for the run store. */
+void stage_emit(struct run *run, const struct item *it, const char *state, const struct task *t);
+
+/* ---- repro_job.c ---- */
+
 int stage_start_queued(struct run *run, struct err *e);
 int stage_pool_done(struct run *run, struct task *t, struct err *e);
 /* Frees what is left of a stage that was cut off by an error of the run itself. */

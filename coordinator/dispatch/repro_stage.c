@@ -1,6 +1,6 @@
 /*
- * One stage through its states: judged, prepared, run, stored, recorded, or failed. The reasons and messages are DVC's
- * (dvc/repo/reproduce.py, dvc/stage/__init__.py).
+ * One stage through its states: judged, prepared, run, stored, recorded, or failed. The reasons and
+ * messages are DVC's (dvc/repo/reproduce.py, dvc/stage/__init__.py).
  */
 #include "repro_private.h"
 
@@ -54,7 +54,7 @@ static void tell_end(struct run *run, const struct stage *st, enum outcome o, do
 }
 
 /* One state change of a stage, for the run store. */
-static void emit(struct run *run, const struct item *it, const char *state, const struct task *t)
+void stage_emit(struct run *run, const struct item *it, const char *state, const struct task *t)
 {
     char start[24] = "", end[24] = "", code[16] = "", rank[16] = "";
     if (run->c->sink == NULL) {
@@ -83,7 +83,7 @@ struct task *run_task_of(struct run *run, uint64_t job_id)
     return node < run->count ? run->items[node].task : NULL;
 }
 
-static void task_free(struct run *run, struct task *t)
+void stage_task_free(struct run *run, struct task *t)
 {
     if (t->rwlocked) {
         rwlock_release(run->rwlock, t->node);
@@ -96,11 +96,11 @@ static void task_free(struct run *run, struct task *t)
 void stage_abandon(struct run *run, size_t node)
 {
     if (run->items[node].task != NULL) {
-        task_free(run, run->items[node].task);
+        stage_task_free(run, run->items[node].task);
     }
 }
 
-static struct task *task_new(struct run *run, size_t node, enum task_kind kind)
+struct task *stage_task_new(struct run *run, size_t node, enum task_kind kind)
 {
     struct task *t = xcalloc(1, sizeof *t);
     t->node = node;
@@ -119,7 +119,10 @@ static struct task *task_new(struct run *run, size_t node, enum task_kind kind)
 static void join_names(struct run *run, const size_t *nodes, size_t count, struct strbuf *out)
 {
     for (size_t i = 0; i < count; i++) {
-        strbuf_addf(out, "%s'%s'", i == 0 ? "" : i + 1 == count ? " and " : ", ",
+        strbuf_addf(out, "%s'%s'",
+                    i == 0           ? ""
+                    : i + 1 == count ? " and "
+                                     : ", ",
                     run->items[nodes[i]].stage->addr);
     }
 }
@@ -142,24 +145,25 @@ static void keep_going(struct run *run, size_t node, const char *text)
     for (size_t i = 0; i < count; i++) {
         run->items[skipped[i]].reason = "something it needs failed";
         tell_end(run, run->items[skipped[i]].stage, OUTCOME_SKIPPED, 0, NULL);
-        emit(run, &run->items[skipped[i]], "skipped", NULL);
+        stage_emit(run, &run->items[skipped[i]], "skipped", NULL);
     }
     free(skipped);
 }
 
 /* The stage failed with `text`; what that means is the person's choice. */
-static void stage_fail(struct run *run, size_t node, struct task *t, const struct err *why)
+void stage_fail(struct run *run, size_t node, struct task *t, const struct err *why)
 {
     struct item *it = &run->items[node];
     bool interrupted = run->stops_seen > 0;
     run->failed[run->failed_count++] = node;
     run->done_count++;
-    emit(run, it, interrupted ? "killed" : "failed", t);
+    stage_emit(run, it, interrupted ? "killed" : "failed", t);
     tell_end(run, it->stage, OUTCOME_FAILED, t != NULL ? t->result.seconds : 0, why->text);
     if (run->opt->on_error == REPRO_STOP || interrupted) {
         if (!run->failing) {
             run->failing = true;
-            err_set(&run->error, why->code, "failed to reproduce '%s': %s", it->stage->addr, why->text);
+            err_set(&run->error, why->code, "failed to reproduce '%s': %s", it->stage->addr,
+                    why->text);
             run->error.detail = why->detail;
         } else {
             run_note(run, true, "failed to reproduce '%s': %s", it->stage->addr, why->text);
@@ -173,17 +177,17 @@ static void stage_fail(struct run *run, size_t node, struct task *t, const struc
         keep_going(run, node, why->text);
     }
     if (t != NULL) {
-        task_free(run, t);
+        stage_task_free(run, t);
     }
 }
 
 /* ---- success ---- */
 
-static void stage_done(struct run *run, size_t node, struct task *t, enum outcome o)
+void stage_done(struct run *run, size_t node, struct task *t, enum outcome o)
 {
     struct item *it = &run->items[node];
     run->done_count++;
-    bool acted = o != OUTCOME_FRESH;
+    bool acted = o != OUTCOME_FRESH && o != OUTCOME_PULLED;
     if (acted) {
         run->ran_count++;
         it->ran = true;
@@ -199,14 +203,14 @@ static void stage_done(struct run *run, size_t node, struct task *t, enum outcom
     }
     tell_end(run, it->stage, o, t != NULL ? t->result.seconds : 0, NULL);
     if (t != NULL) {
-        emit(run, it, o == OUTCOME_RESTORED ? "restored" : "finished", t);
-        task_free(run, t);
+        stage_emit(run, it, o == OUTCOME_RESTORED ? "restored" : "finished", t);
+        stage_task_free(run, t);
     }
     plan_finish(run->plan, node);
 }
 
 /* What was stored becomes known: .gitignore, journal, lock. */
-static int record(struct run *run, struct task *t, struct err *e)
+int stage_record(struct run *run, struct task *t, struct err *e)
 {
     if (t->stage->cmd_count == 0) {
         return 0; /* a .dvc file: commit_source wrote it */
@@ -229,10 +233,12 @@ static const char *reason_text(struct arena *a, enum stale_reason why, const str
     const char *path = NULL;
     for (size_t i = 0; i < r->change_count && path == NULL; i++) {
         bool out = r->changes[i].where == STALE_OUT;
-        if ((why == STALE_BY_DEP && !out) || ((why == STALE_BY_OUT || why == STALE_BY_SOURCE) && out)) {
+        if ((why == STALE_BY_DEP && !out) ||
+            ((why == STALE_BY_OUT || why == STALE_BY_SOURCE) && out)) {
             const struct stale_change *c = &r->changes[i];
-            path = c->key != NULL ? arena_printf(a, "%s:%s %s", c->shown, c->key, stale_word_name(c->word))
-                                  : arena_printf(a, "%s %s", c->shown, stale_word_name(c->word));
+            path = c->key != NULL
+                       ? arena_printf(a, "%s:%s %s", c->shown, c->key, stale_word_name(c->word))
+                       : arena_printf(a, "%s %s", c->shown, stale_word_name(c->word));
         }
     }
     return path != NULL ? arena_printf(a, "%s: %s", stale_reason_name(why), path)
@@ -272,7 +278,7 @@ static bool pull_data(struct run *run, struct arena *a, const struct stage *st,
     return false;
 }
 
-static void open_pool(struct run *run)
+void stage_open_pool(struct run *run)
 {
     if (run->pool == NULL) {
         int threads = run->c->in_order ? 0 : run->c->slots < 4 ? run->c->slots : 4;
@@ -298,15 +304,16 @@ static int verify_stage(struct run *run, size_t node, struct err *e)
     }
     struct err why = ERR_INIT;
     if (count > 0 && !run->opt->allow_missing) {
-        err_set(&why, ERR_MISSING, "missing data '%s': %s", count > 1 ? "sources" : "source", missing.p);
+        err_set(&why, ERR_MISSING, "missing data '%s': %s", count > 1 ? "sources" : "source",
+                missing.p);
     }
     strbuf_release(&missing);
     if (why.code != ERR_NONE) {
         stage_fail(run, node, NULL, &why);
         return 0;
     }
-    open_pool(run);
-    struct task *t = task_new(run, node, TASK_VERIFY);
+    stage_open_pool(run);
+    struct task *t = stage_task_new(run, node, TASK_VERIFY);
     if (lockfiles_entry(run, it->stage, &t->arena, &t->old, e) < 0) {
         return -1;
     }
@@ -336,7 +343,8 @@ static int dry_stage(struct run *run, size_t node, struct arena *a, struct err *
         commit_begin(&c, run->c->store, a, st, old);
         if (commit_deps(&c, COMMIT_ALLOW_MISSING, &why) == 0 &&
             commit_restore(&c, !run->opt->no_run_cache, true, &restored, &why) == 0 && restored) {
-            run_note(run, false, "Stage '%s' is cached - skipping run, checking out outputs", st->addr);
+            run_note(run, false, "Stage '%s' is cached - skipping run, checking out outputs",
+                     st->addr);
         }
     }
     if (s->ops->begin != NULL) {
@@ -347,6 +355,25 @@ static int dry_stage(struct run *run, size_t node, struct arena *a, struct err *
     }
     stage_done(run, node, NULL, OUTCOME_DRY);
     return 0;
+}
+
+/* A stage that the run cache would look for needs its deps' hashes first: DVC says so in Python's
+ * words. */
+static bool lacks_dep(struct run *run, struct arena *a, const struct item *it, struct err *why)
+{
+    const struct stage *st = it->stage;
+    if (it->force || st->out_count == 0 || st->always_changed) {
+        return false;
+    }
+    for (size_t i = 0; i < st->dep_count; i++) {
+        if (!st->deps[i].is_url &&
+            content_kind(run->c->store, st->deps[i].path, false) == CONTENT_MISSING) {
+            err_set(why, ERR_MISSING, "[Errno 2] No such file or directory: '%s'",
+                    repo_abs(run->c->repo, a, st->deps[i].path));
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The stage has to do something: decided. */
@@ -365,6 +392,11 @@ static int go(struct run *run, size_t node, struct arena *a, struct err *e)
             return 0;
         }
     }
+    struct err lacking = ERR_INIT;
+    if (st->cmd_count > 0 && !st->frozen && lacks_dep(run, a, it, &lacking)) {
+        stage_fail(run, node, NULL, &lacking);
+        return 0;
+    }
     if (run->opt->dry) {
         return dry_stage(run, node, a, e);
     }
@@ -373,9 +405,10 @@ static int go(struct run *run, size_t node, struct arena *a, struct err *e)
     }
     if (st->is_import) {
         struct err why = ERR_INIT;
-        err_set(&why, ERR_USAGE,
-                "importing anew from '%s' is not done here; run `dvc update %s`, or freeze the import",
-                st->deps[0].def, st->addr);
+        err_set(
+            &why, ERR_USAGE,
+            "importing anew from '%s' is not done here; run `dvc update %s`, or freeze the import",
+            st->deps[0].def, st->addr);
         stage_fail(run, node, NULL, &why);
         return 0;
     }
@@ -394,8 +427,12 @@ static int judge(struct run *run, size_t node, struct arena *a, const struct sta
     struct stale_decision d = {.allow_missing = run->opt->allow_missing};
     d.upstream = upstream_of(run, a, it->stage, &d.upstream_count);
     enum stale_reason why = stale_decide(run->c->store, report, &d);
-    if (why == STALE_BY_FRESH || pull_data(run, a, it->stage, report, &d)) {
+    if (why == STALE_BY_FRESH) {
         stage_done(run, node, NULL, OUTCOME_FRESH);
+        return 0;
+    }
+    if (pull_data(run, a, it->stage, report, &d)) {
+        stage_done(run, node, NULL, OUTCOME_PULLED);
         return 0;
     }
     it->reason = arena_strdup(&run->arena, reason_text(a, why, report));
@@ -410,13 +447,14 @@ static void announce(struct run *run, size_t node)
         s->ops->consider(s, it->stage);
     }
     if (it->stage->frozen && !it->stage->is_import) {
-        run_note(run, true, "stage: '%s' is frozen. Its dependencies are not going to be reproduced.",
+        run_note(run, true,
+                 "stage: '%s' is frozen. Its dependencies are not going to be reproduced.",
                  it->stage->addr);
     }
 }
 
-/* Judges some ready nodes with one pass over their files. A file that cannot be read fails its stage, so on an error each is
- * looked at alone. */
+/* Judges some ready nodes with one pass over their files. A file that cannot be read fails its
+ * stage, so on an error each is looked at alone. */
 static int judge_batch(struct run *run, const size_t *nodes, size_t count, struct err *e)
 {
     struct arena a;
@@ -471,300 +509,4 @@ int stage_judge_ready(struct run *run, struct err *e)
             return 0; /* what was decided is done before the next stage is looked at */
         }
     }
-}
-
-/* ---- running ---- */
-
-static int ranks_wanted(const struct run *run, const struct stage *st)
-{
-    int slots = run->c->slots;
-    int n = 0;
-    switch (st->nephron.ranks_kind) {
-    case RANKS_NONE:
-        return 0;
-    case RANKS_ALL:
-        return slots;
-    case RANKS_COUNT:
-        n = st->nephron.ranks;
-        break;
-    case RANKS_PERCENT:
-        n = (int)(((int64_t)slots * st->nephron.ranks + 99) / 100);
-        break;
-    }
-    return n < 1 ? 1 : n > slots ? slots : n;
-}
-
-int stage_slots_wanted(const struct run *run, const struct stage *st)
-{
-    int ranks = ranks_wanted(run, st);
-    return ranks > 0 ? ranks : st->nephron.slots;
-}
-
-/* The stage's log file name: its address without slashes. */
-static const char *log_path(struct run *run, struct arena *a, const struct stage *st)
-{
-    const char *dir = path_join(a, run->c->repo->tmp_dir, "nephron/logs");
-    if (!run->logs_made) {
-        if (fs_mkdirs(dir, NULL) < 0) {
-            return NULL;
-        }
-        run->logs_made = true;
-    }
-    char *name = arena_strndup(a, st->addr, strnlen(st->addr, 200));
-    for (char *p = name; *p != 0; p++) {
-        *p = *p == '/' || (unsigned char)*p < 0x20 ? '_' : *p;
-    }
-    return arena_printf(a, "%s/%s.log", dir, name);
-}
-
-static const char *env_value(struct arena *a, const struct value *v, int member)
-{
-    if (v->type == VALUE_LIST) {
-        if (v->list.count == 0) {
-            return "";
-        }
-        v = v->list.items[(size_t)member % v->list.count];
-    }
-    struct strbuf b;
-    strbuf_init(&b);
-    if (v->type == VALUE_BOOL) {
-        strbuf_adds(&b, v->b ? "true" : "false");
-    } else if (v->type != VALUE_NULL) {
-        value_text(&b, v);
-    }
-    const char *text = arena_strndup(a, b.p, b.n);
-    strbuf_release(&b);
-    return text;
-}
-
-static void fill_env(struct run *run, struct task *t, struct job *j)
-{
-    struct arena *a = &t->arena;
-    const struct stage_meta *m = &t->stage->nephron;
-    const char **env = ARENA_ARRAY(a, m->env_count + 2, const char *);
-    size_t n = 0;
-    if (getenv("DVC_ROOT") == NULL) {
-        env[n++] = arena_printf(a, "DVC_ROOT=%s", run->c->repo->root);
-    }
-    env[n++] = arena_printf(a, "DVC_STAGE=%s", t->stage->addr);
-    const char **all = ARENA_ARRAY(a, n + m->env_count + 1, const char *);
-    memcpy(all, env, n * sizeof *all);
-    for (size_t i = 0; i < m->env_count; i++) {
-        all[n++] = arena_printf(a, "%s=%s", m->env_keys[i], env_value(a, m->env_values[i], t->member));
-    }
-    j->env = all;
-    j->env_count = n;
-}
-
-static int start_job(struct run *run, struct task *t, struct err *e)
-{
-    const struct stage *st = t->stage;
-    struct reporter *s = run->c->reporter;
-    struct job j = {
-        .id = run->job_base + t->node,
-        .stage = st->addr,
-        .cmds = st->cmds,
-        .cmd_count = st->cmd_count,
-        .cwd = repo_abs(run->c->repo, &t->arena, st->wdir),
-        .log_path = log_path(run, &t->arena, st),
-        .slot = t->slot,
-        .slots = t->slots,
-        .ranks = ranks_wanted(run, st),
-        .threads = run->c->threads_per_slot * t->slots,
-        .timeout_s = st->nephron.timeout_s,
-        .attempt = t->attempt,
-    };
-    fill_env(run, t, &j);
-    if (s->ops->begin != NULL) {
-        s->ops->begin(s, st, run->items[t->node].reason, false);
-    }
-    t->start_ms = clock_wall_ms(run->clock);
-    emit(run, &run->items[t->node], "running", t);
-    if (run->runner->ops->start(run->runner, &j, e) < 0) {
-        return -1;
-    }
-    run->jobs_running++;
-    return 0;
-}
-
-static int enter_rwlock(struct run *run, struct task *t, struct err *e)
-{
-    struct arena *a = &t->arena;
-    const struct stage *st = t->stage;
-    const char **reads = ARENA_ARRAY(a, st->dep_count + st->param_count + 1, const char *);
-    const char **writes = ARENA_ARRAY(a, st->out_count + 1, const char *);
-    size_t read_count = 0;
-    for (size_t i = 0; i < st->dep_count; i++) {
-        if (!st->deps[i].is_url) {
-            reads[read_count++] = repo_abs(run->c->repo, a, st->deps[i].path);
-        }
-    }
-    for (size_t i = 0; i < st->param_count; i++) {
-        reads[read_count++] = repo_abs(run->c->repo, a, st->params[i].path);
-    }
-    for (size_t i = 0; i < st->out_count; i++) {
-        writes[i] = repo_abs(run->c->repo, a, st->outs[i].path);
-    }
-    struct strbuf warnings;
-    strbuf_init(&warnings);
-    int rc = rwlock_acquire(run->rwlock, t->node, reads, read_count, writes, st->out_count, &warnings, e);
-    t->rwlocked = rc == 0;
-    struct str rest = strbuf_str(&warnings), line;
-    while (rest.n > 0 && str_split(&rest, '\n', &line)) {
-        if (str_starts(line, "WARNING: ")) {
-            run_note(run, true, "%.*s", (int)(line.n - 9), line.p + 9);
-        }
-    }
-    strbuf_release(&warnings);
-    return rc;
-}
-
-/* The first stage that runs: only now is there a runner, a repro lock, an entry in anyone's way. */
-static int open_runner(struct run *run, struct err *e)
-{
-    if (run->runner != NULL) {
-        return 0;
-    }
-    if (run->repro_lock.fd < 0 &&
-        repolock_acquire(&run->repro_lock, run->c->repo, REPOLOCK_REPRO, run->opt->cmd, false, NULL,
-                         e) < 0) {
-        return -1;
-    }
-    if (run->repro_lock.was_left) {
-        repro_sweep(run->c);
-    }
-    run->rwlock = rwlock_new(run->c->repo, run->opt->cmd);
-    run->runner = run->c->open_runner(run->c->ctx, run->c, &run->hooks, run->repro_lock.fd, e);
-    return run->runner != NULL ? 0 : -1;
-}
-
-int stage_start_queued(struct run *run, struct err *e)
-{
-    struct plan_pick pick;
-    while (plan_pick(run->plan, &pick)) {
-        if (open_runner(run, e) < 0) {
-            plan_stop(run->plan);
-            plan_fail(run->plan, pick.node, true, NULL);
-            return -1;
-        }
-        open_pool(run);
-        pool_attach(run->pool, run->runner);
-        struct task *t = task_new(run, pick.node, TASK_PREPARE);
-        t->slot = pick.slot;
-        t->slots = pick.slots;
-        t->member = pick.member;
-        t->attempt = pick.attempt;
-        struct err why = ERR_INIT;
-        if (lockfiles_entry(run, t->stage, &t->arena, &t->old, &why) < 0 ||
-            enter_rwlock(run, t, &why) < 0) {
-            stage_fail(run, pick.node, t, &why);
-            continue;
-        }
-        pool_submit(run->pool, t);
-        if (run->c->in_order) {
-            return 0;
-        }
-    }
-    return 0;
-}
-
-static int prepared(struct run *run, struct task *t, struct err *e)
-{
-    if (t->restored) {
-        run_note(run, false, "Stage '%s' is cached - skipping run, checking out outputs", t->stage->addr);
-        plan_commit(run->plan, t->node);
-        if (record(run, t, e) < 0) {
-            return -1;
-        }
-        stage_done(run, t->node, t, OUTCOME_RESTORED);
-        return 0;
-    }
-    if (run->stops_seen > 0 || run->failing) {
-        plan_fail(run->plan, t->node, true, NULL); /* not started any more */
-        task_free(run, t);
-        return 0;
-    }
-    struct err why = ERR_INIT;
-    if (start_job(run, t, &why) < 0) {
-        stage_fail(run, t->node, t, &why);
-    }
-    return 0;
-}
-
-int stage_pool_done(struct run *run, struct task *t, struct err *e)
-{
-    if (t->rc < 0) {
-        stage_fail(run, t->node, t, &t->err);
-        return 0;
-    }
-    switch (t->kind) {
-    case TASK_PREPARE:
-        return prepared(run, t, e);
-    case TASK_COMMIT:
-    case TASK_VERIFY:
-        if (record(run, t, e) < 0) {
-            return -1;
-        }
-        stage_done(run, t->node, t, t->kind == TASK_COMMIT ? OUTCOME_RAN : OUTCOME_VERIFIED);
-        return 0;
-    }
-    return 0;
-}
-
-static void copy_result(struct task *t, const struct job_result *r)
-{
-    t->result = *r;
-    t->result.failed_cmd = r->failed_cmd != NULL ? arena_strdup(&t->arena, r->failed_cmd) : NULL;
-    t->result.error = r->error != NULL ? arena_strdup(&t->arena, r->error) : NULL;
-    t->result.host = r->host != NULL ? arena_strdup(&t->arena, r->host) : NULL;
-    t->result.output = NULL;
-}
-
-static void job_failed(struct run *run, struct task *t)
-{
-    struct strbuf text;
-    strbuf_init(&text);
-    result_text(&t->result, &text);
-    if (!t->result.killed && run->stops_seen == 0 && plan_retry(run->plan, t->node)) {
-        run_note(run, true, "stage '%s': %s; trying again (attempt %d of %d)", t->stage->addr, text.p,
-                 t->attempt + 2, t->stage->nephron.retries + 1);
-        task_free(run, t);
-    } else {
-        struct err why = ERR_INIT;
-        err_set(&why, ERR_CHILD, "%s", text.p);
-        why.detail = t->result.status;
-        if (run->stops_seen > 0) {
-            /* What was cut off is no output. */
-            struct err ignored = ERR_INIT;
-            commit_clear_outs(run->c->store, &t->arena, t->stage, &ignored);
-        }
-        stage_fail(run, t->node, t, &why);
-    }
-    strbuf_release(&text);
-}
-
-int stage_job_done(struct run *run, const struct job_result *r, struct err *e)
-{
-    struct task *t = run_task_of(run, r->id);
-    struct reporter *s = run->c->reporter;
-    if (t == NULL) {
-        return err_set(e, ERR_BUG, "a result for job %llx, which is not under way",
-                       (unsigned long long)r->id);
-    }
-    run->jobs_running--;
-    copy_result(t, r);
-    bool captured = !run->c->in_order;
-    if (captured && s->ops->output != NULL) {
-        s->ops->output(s, t->stage, (struct str){r->output, r->output_bytes});
-    }
-    if (r->status != 0 || r->error != NULL) {
-        job_failed(run, t);
-        return 0;
-    }
-    durations_set(run->durations, arena_printf(&t->arena, "%s:%s", t->stage->file, t->stage->name),
-                  r->seconds);
-    plan_commit(run->plan, t->node);
-    t->kind = TASK_COMMIT;
-    pool_submit(run->pool, t);
-    return 0;
 }

@@ -98,7 +98,8 @@ static void end_stages(const struct guard *g)
     if (!any) {
         return;
     }
-    /* A child may have been between spawn and exec, without its environment yet: so look again a few times. */
+    /* A child may have been between spawn and exec, without its environment yet: so look again a
+     * few times. */
     int quiet = 0;
     for (int ms = 0; ms < GUARD_TERM_WAIT_MS && quiet < 5; ms += GUARD_STEP_MS) {
         quiet = signal_all(g, ms == 0 || ms % 1000 == 0 ? SIGTERM : 0) == 0 ? quiet + 1 : 0;
@@ -127,7 +128,8 @@ static void close_others(int a, int b)
 static _Noreturn void guard_main(const struct guard *g, int fd, int keep_fd)
 {
     setsid();
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGQUIT, SIGTSTP, SIGUSR1, SIGUSR2};
+    static const int ignored[] = {SIGINT,  SIGTERM, SIGHUP,  SIGPIPE,
+                                  SIGQUIT, SIGTSTP, SIGUSR1, SIGUSR2};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) {
         signal(ignored[i], SIG_IGN);
     }

@@ -1,7 +1,7 @@
 /*
- * Stages as processes of this host. Each job runs its commands one after the other; one poll loop watches, for every running
- * command, a pidfd (its end) and its pipes (what it writes). A job is over when its last command has ended, even when a process
- * it left behind still holds the pipe.
+ * Stages as processes of this host. Each job runs its commands one after the other; one poll loop
+ * watches, for every running command, a pidfd (its end) and its pipes (what it writes). A job is
+ * over when its last command has ended, even when a process it left behind still holds the pipe.
  */
 #include "runner.h"
 
@@ -27,8 +27,8 @@
 #define LINE_MAX_BYTES 4096
 
 struct stream {
-    int fd;        /* our end of the pipe, -1 when closed or inherited */
-    int copy_to;   /* RUNNER_TEE: 1 or 2 */
+    int fd;             /* our end of the pipe, -1 when closed or inherited */
+    int copy_to;        /* RUNNER_TEE: 1 or 2 */
     struct strbuf line; /* the unfinished line, for hooks->line */
 };
 
@@ -291,9 +291,10 @@ static void finish(struct local *l, struct task *t)
 static void fail_start(struct local *l, struct task *t, const struct err *why)
 {
     t->result.status = 255;
-    t->result.failed_cmd = t->job.cmds[t->next_cmd < t->job.cmd_count ? t->next_cmd
-                                                                      : t->job.cmd_count - 1];
-    t->result.error = arena_printf(&t->arena, "failed to run: %s: %s", t->result.failed_cmd, why->text);
+    t->result.failed_cmd =
+        t->job.cmds[t->next_cmd < t->job.cmd_count ? t->next_cmd : t->job.cmd_count - 1];
+    t->result.error =
+        arena_printf(&t->arena, "failed to run: %s: %s", t->result.failed_cmd, why->text);
     finish(l, t);
 }
 
@@ -306,7 +307,8 @@ static void command_ended(struct local *l, struct task *t, const struct proc_sta
     close_stream(l, t, &t->streams[0]);
     close_stream(l, t, &t->streams[1]);
     int status = st->exited ? st->code : -st->code;
-    if (status == 0 && t->next_cmd < t->job.cmd_count && !t->result.killed && !t->result.timed_out) {
+    if (status == 0 && t->next_cmd < t->job.cmd_count && !t->result.killed &&
+        !t->result.timed_out) {
         struct err why = ERR_INIT;
         if (start_command(l, t, &why) < 0) {
             fail_start(l, t, &why);
@@ -422,7 +424,8 @@ static void deliver(struct local *l, struct task *t, struct arena *a, struct job
     strbuf_init(&all);
     strbuf_addstr(&all, strbuf_str(&t->head));
     if (t->dropped > 0) {
-        strbuf_addf(&all, "\n[%zu bytes left out; the whole output is in the stage's log]\n", t->dropped);
+        strbuf_addf(&all, "\n[%zu bytes left out; the whole output is in the stage's log]\n",
+                    t->dropped);
     }
     strbuf_addstr(&all, strbuf_str(&t->tail));
     out->output = arena_strndup(a, all.p, all.n);

@@ -1,4 +1,5 @@
-/* A runner that runs nothing and says at once that all went well: what is left is the cost of deciding and recording. */
+/* A runner that runs nothing and says at once that all went well: what is left is the cost of
+ * deciding and recording. */
 #include "runner.h"
 
 #include "alloc.h"
@@ -42,13 +43,9 @@ static int null_wait(struct runner *r, int timeout_ms, struct arena *a, struct j
     return 1;
 }
 
-static void null_kill(struct runner *r, uint64_t id, int sig)
-{
-}
+static void null_kill(struct runner *r, uint64_t id, int sig) {}
 
-static void null_wake(struct runner *r)
-{
-}
+static void null_wake(struct runner *r) {}
 
 static void null_close(struct runner *r)
 {

@@ -1,4 +1,5 @@
-/* How a stage's command line becomes a process: shell and environment. DVC's rules are in dvc/stage/run.py. */
+/* How a stage's command line becomes a process: shell and environment. DVC's rules are in
+ * dvc/stage/run.py. */
 #include "runner.h"
 
 #include "path.h"

@@ -1,4 +1,5 @@
-/* Reading and writing of config levels; see config.h. Grammar: config_ini.c, schema: config_schema.c, commands: config_cmd.c. */
+/* Reading and writing of config levels; see config.h. Grammar: config_ini.c, schema:
+ * config_schema.c, commands: config_cmd.c. */
 #include "config_private.h"
 
 #include "alloc.h"
@@ -356,8 +357,9 @@ const char *config_default_remote(const struct config *c)
     }
     for (size_t i = 0; i < v->s.n; i++) {
         if (isupper((unsigned char)v->s.p[i])) {
-            value_set((struct arena *)&c->arena, value_get(c->merged, "core"), "remote",
-                      value_cstr((struct arena *)&c->arena, lower((struct arena *)&c->arena, v->s)));
+            value_set(
+                (struct arena *)&c->arena, value_get(c->merged, "core"), "remote",
+                value_cstr((struct arena *)&c->arena, lower((struct arena *)&c->arena, v->s)));
             return option_text(value_get(value_get(c->merged, "core"), "remote"));
         }
     }
@@ -428,7 +430,10 @@ int config_edit_commit(struct config *c, enum config_level level, struct value *
     }
     struct strbuf text;
     strbuf_init(&text);
-    config_emit(&text, pack_named(a, conf));
+    if (config_emit(&text, pack_named(a, conf), e) < 0) {
+        strbuf_release(&text);
+        return err_wrap(e, CONFIG_PREFIX);
+    }
     struct stat st;
     mode_t mode = stat(file, &st) == 0 ? st.st_mode & 0777 : 0;
     int rc = fs_mkdirs_for(file, e);

@@ -1,4 +1,5 @@
-/* The logic of `config`, `remote` and `cache dir`: what dvc/commands/{config,remote,cache}.py do. */
+/* The logic of `config`, `remote` and `cache dir`: what dvc/commands/{config,remote,cache}.py do.
+ */
 #include "config_private.h"
 
 #include "err.h"
@@ -33,8 +34,8 @@ static int parse_name(struct arena *a, const char *name, struct option_name *out
     const char *second = first != NULL ? strchr(first + 1, '.') : NULL;
     if (second != NULL) {
         size_t n = (size_t)(first - name);
-        bool known = (n == 6 && memcmp(name, "remote", 6) == 0) ||
-                     (n == 2 && memcmp(name, "db", 2) == 0);
+        bool known =
+            (n == 6 && memcmp(name, "remote", 6) == 0) || (n == 2 && memcmp(name, "db", 2) == 0);
         if (!known || strchr(second + 1, '.') != NULL) {
             first = NULL;
         }
@@ -276,9 +277,9 @@ int config_remote_add(struct config *c, enum config_level level, const char *nam
     }
     struct value *remotes = value_get(conf, "remote");
     if (value_get(remotes, name) != NULL && !force) {
-        return err_set(e, ERR_CONFIG,
-                       CONFIG_PREFIX ": remote '%s' already exists. Use `-f|--force` to overwrite it.",
-                       name);
+        return err_set(
+            e, ERR_CONFIG,
+            CONFIG_PREFIX ": remote '%s' already exists. Use `-f|--force` to overwrite it.", name);
     }
     struct value *remote = value_map(a);
     value_set(a, remote, "url", value_cstr(a, typed_path(c, level, url)));
@@ -319,7 +320,8 @@ int config_remote_modify(struct config *c, enum config_level level, const char *
     return config_edit_commit(c, level, conf, e);
 }
 
-/* Changes core.remote from `old` to `now` (NULL: drops it) in one level; nothing to do is no write. */
+/* Changes core.remote from `old` to `now` (NULL: drops it) in one level; nothing to do is no write.
+ */
 static int change_default(struct config *c, enum config_level level, const char *old,
                           const char *now, struct err *e)
 {

@@ -1,7 +1,8 @@
 /*
- * The INI dialect of ConfigObj as far as DVC uses it: sections of depth one, quoted names and values, lists (a, b),
- * triple quotes, comments. Comments are not kept on rewriting, as DVC does not keep them. One pass, line by line; the
- * grammar follows ConfigObj's regular expressions (_sectionmarker, _keyword, _valueexp).
+ * The INI dialect of ConfigObj as far as DVC uses it: sections of depth one, quoted names and
+ * values, lists (a, b), triple quotes, comments. Comments are not kept on rewriting, as DVC does
+ * not keep them. One pass, line by line; the grammar follows ConfigObj's regular expressions
+ * (_sectionmarker, _keyword, _valueexp).
  */
 #include "config.h"
 
@@ -208,13 +209,19 @@ static struct value *parse_triple(struct ini *in, struct str text)
     struct value *v = NULL;
     struct str line = str_sub(text, 3, text.n - 3);
     for (;;) {
+        /* The value may itself end with quotes: the first place after which only a comment follows.
+         */
         const char *end = line.n >= 3 ? memmem(line.p, line.n, quote, 3) : NULL;
-        if (end != NULL) {
+        bool any = end != NULL;
+        for (; end != NULL; end = memmem(end + 1, line.n - (size_t)(end + 1 - line.p), quote, 3)) {
             size_t n = (size_t)(end - line.p);
             if (rest_is_comment(str_sub(line, n + 3, line.n - n - 3))) {
                 strbuf_add(&out, line.p, n);
                 v = value_str(in->arena, strbuf_str(&out));
+                break;
             }
+        }
+        if (any) {
             break;
         }
         strbuf_addstr(&out, line);
@@ -233,7 +240,8 @@ static void ini_keyword(struct ini *in, struct str line)
     size_t line_no = in->line_no;
     if (!parse_keyword(line, &key, &text)) {
         char what[300];
-        snprintf(what, sizeof what, "Invalid line ('%.*s') (matched as neither section nor keyword)",
+        snprintf(what, sizeof what,
+                 "Invalid line ('%.*s') (matched as neither section nor keyword)",
                  (int)(line.n < 200 ? line.n : 200), line.p);
         ini_error(in, what, line_no);
         return;
@@ -265,7 +273,8 @@ static void ini_section(struct ini *in, struct str name, int open, int close)
     if (open != close) {
         ini_error(in, "Cannot compute the section depth", in->line_no);
     } else if (open > 1) {
-        /* ConfigObj would nest it; DVC's schema has no nested section, so all it can do is fail later. */
+        /* ConfigObj would nest it; DVC's schema has no nested section, so all it can do is fail
+         * later. */
         ini_error(in, "Section too nested", in->line_no);
     } else if (value_get_str(in->sections, name) != NULL) {
         ini_error(in, "Duplicate section name", in->line_no);
@@ -319,59 +328,104 @@ struct value *config_parse(struct arena *a, struct str text, struct err *e)
 
 /* ---- writing ---- */
 
-static void emit_quoted(struct strbuf *out, struct str s, bool multiline)
+/* The quotes a text needs, "" for none; NULL when it cannot be written so that it is read back. */
+static const char *quotes_for(struct str s, bool multiline)
 {
-    static const char edge[] = " \r\n\v\t'\"";
-    if (s.n == 0) {
-        strbuf_adds(out, "\"\"");
-        return;
+    static const char edge[] = " \r\n\v\t\f'\""; /* ConfigObj's, and \f, which reading strips */
+    if (memchr(s.p, '\r', s.n) != NULL) {
+        return NULL; /* line ends are not kept on reading */
     }
     bool single = memchr(s.p, '\'', s.n) != NULL;
     bool dbl = memchr(s.p, '"', s.n) != NULL;
-    const char *quote = "";
-    if (multiline && ((single && dbl) || memchr(s.p, '\n', s.n) != NULL)) {
-        quote = memmem(s.p, s.n, "'''", 3) != NULL ? "\"\"\"" : "'''";
-    } else if (strchr(edge, s.p[0]) != NULL || strchr(edge, s.p[s.n - 1]) != NULL ||
-               memchr(s.p, ',', s.n) != NULL || memchr(s.p, '#', s.n) != NULL) {
-        quote = dbl ? "'" : "\"";
+    bool lines = memchr(s.p, '\n', s.n) != NULL;
+    if ((multiline && single && dbl) || lines) {
+        bool has_single = memmem(s.p, s.n, "'''", 3) != NULL;
+        bool has_double = memmem(s.p, s.n, "\"\"\"", 3) != NULL;
+        return !multiline || (has_single && has_double) ? NULL : has_single ? "\"\"\"" : "'''";
+    }
+    bool plain = strchr(edge, s.p[0]) == NULL && strchr(edge, s.p[s.n - 1]) == NULL &&
+                 memchr(s.p, ',', s.n) == NULL && memchr(s.p, '#', s.n) == NULL;
+    if (plain) {
+        return "";
+    }
+    return single && dbl ? NULL : dbl ? "'" : "\"";
+}
+
+static int emit_quoted(struct strbuf *out, struct str s, bool multiline, struct err *e)
+{
+    if (s.n == 0) {
+        strbuf_adds(out, "\"\"");
+        return 0;
+    }
+    const char *quote = quotes_for(s, multiline);
+    if (quote == NULL) {
+        return err_set(e, ERR_CONFIG, "Value \"%.*s\" cannot be safely quoted.",
+                       (int)(s.n < 200 ? s.n : 200), s.p);
     }
     strbuf_adds(out, quote);
     strbuf_addstr(out, s);
     strbuf_adds(out, quote);
+    return 0;
 }
 
-static void emit_value(struct strbuf *out, const struct value *v)
+static int emit_value(struct strbuf *out, const struct value *v, struct err *e)
 {
     if (v->type == VALUE_LIST) {
         for (size_t i = 0; i < v->list.count; i++) {
             strbuf_adds(out, i > 0 ? ", " : "");
-            emit_quoted(out, value_as_str(v->list.items[i]), false);
+            if (emit_quoted(out, value_as_str(v->list.items[i]), false, e) < 0) {
+                return -1;
+            }
         }
         strbuf_adds(out, v->list.count <= 1 ? "," : "");
-        return;
+        return 0;
     }
     struct strbuf text;
     strbuf_init(&text);
     value_text(&text, v);
-    emit_quoted(out, strbuf_str(&text), true);
+    int rc = emit_quoted(out, strbuf_str(&text), true, e);
     strbuf_release(&text);
+    return rc;
 }
 
-static void emit_option(struct strbuf *out, const char *indent, const struct value_pair *p)
+/* Names are written bare (sections with a name in double quotes: in single ones); what would be
+ * read back as something else is refused. */
+static int emit_name(struct strbuf *out, struct str s, const char *refused, struct err *e)
+{
+    bool bad = s.n == 0 || str_starts(s, "\xef\xbb\xbf") || strchr(" \t\v\f\r", s.p[0]) != NULL ||
+               strchr(" \t\v\f\r", s.p[s.n - 1]) != NULL;
+    for (size_t i = 0; i < s.n && !bad; i++) {
+        bad = strchr(refused, s.p[i]) != NULL;
+    }
+    if (bad) {
+        return err_set(e, ERR_CONFIG, "the name '%.*s' cannot be written",
+                       (int)(s.n < 200 ? s.n : 200), s.p);
+    }
+    return emit_quoted(out, s, false, e);
+}
+
+static int emit_option(struct strbuf *out, const char *indent, const struct value_pair *p,
+                       struct err *e)
 {
     strbuf_adds(out, indent);
-    emit_quoted(out, value_as_str(p->key), false);
+    if (emit_name(out, value_as_str(p->key), "=#[]'\",\n", e) < 0) {
+        return -1;
+    }
     strbuf_adds(out, " = ");
-    emit_value(out, p->val);
+    if (emit_value(out, p->val, e) < 0) {
+        return -1;
+    }
     strbuf_addch(out, '\n');
+    return 0;
 }
 
-void config_emit(struct strbuf *out, const struct value *sections)
+int config_emit(struct strbuf *out, const struct value *sections, struct err *e)
 {
     size_t before = out->n;
     for (size_t i = 0; i < sections->map.count; i++) {
-        if (sections->map.pairs[i].val->type != VALUE_MAP) {
-            emit_option(out, "", &sections->map.pairs[i]);
+        if (sections->map.pairs[i].val->type != VALUE_MAP &&
+            emit_option(out, "", &sections->map.pairs[i], e) < 0) {
+            return -1;
         }
     }
     for (size_t i = 0; i < sections->map.count; i++) {
@@ -380,13 +434,18 @@ void config_emit(struct strbuf *out, const struct value *sections)
             continue;
         }
         strbuf_addch(out, '[');
-        emit_quoted(out, value_as_str(sections->map.pairs[i].key), false);
+        if (emit_name(out, value_as_str(sections->map.pairs[i].key), "#[]'\n", e) < 0) {
+            return -1;
+        }
         strbuf_adds(out, "]\n");
         for (size_t k = 0; k < options->map.count; k++) {
-            emit_option(out, "    ", &options->map.pairs[k]);
+            if (emit_option(out, "    ", &options->map.pairs[k], e) < 0) {
+                return -1;
+            }
         }
     }
     if (out->n == before) {
         strbuf_addch(out, '\n'); /* as ConfigObj: a file always ends with a newline */
     }
+    return 0;
 }

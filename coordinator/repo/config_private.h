@@ -4,13 +4,14 @@
 #include "config.h"
 
 /*
- * Shared by config*.c only. `raw` is a level as written in its file, sections packed below "remote", "machine" and "db";
- * `view` is the same with paths absolute; `merged` are all views, later levels over earlier ones.
+ * Shared by config*.c only. `raw` is a level as written in its file, sections packed below
+ * "remote", "machine" and "db"; `view` is the same with paths absolute; `merged` are all views,
+ * later levels over earlier ones.
  */
 
 struct config {
     struct arena arena;
-    const char *dvc_dir; /* NULL: not in a repository */
+    const char *dvc_dir;              /* NULL: not in a repository */
     const char *files[CONFIG_LEVELS]; /* NULL: level does not exist here */
     struct value *raw[CONFIG_LEVELS];
     struct value *view[CONFIG_LEVELS];

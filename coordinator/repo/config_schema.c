@@ -1,6 +1,7 @@
 /*
- * What may stand in a DVC config: one row an option. Order and texts follow dvc/config_schema.py of DVC 3.67 and the way
- * voluptuous words its first error: "TEXT for dictionary value @ data['section']['option']".
+ * What may stand in a DVC config: one row an option. Order and texts follow dvc/config_schema.py of
+ * DVC 3.67 and the way voluptuous words its first error: "TEXT for dictionary value @
+ * data['section']['option']".
  */
 #include "config_private.h"
 
@@ -187,9 +188,9 @@ const char *const config_schema_sections[] = {"core",    "cache",   "remote", "s
                                               "machine", "feature", "plots",  "exp",   "parsing",
                                               "hydra",   "studio",  "db",     NULL};
 
-static const char *const remote_schemes[] = {"s3",    "gs",  "ssh",    "hdfs", "webhdfs", "azure",
-                                             "oss",   "gdrive", "http", "https", "webdav",  "webdavs",
-                                             "remote"};
+static const char *const remote_schemes[] = {"s3",     "gs",      "ssh",    "hdfs", "webhdfs",
+                                             "azure",  "oss",     "gdrive", "http", "https",
+                                             "webdav", "webdavs", "remote"};
 
 /* "s3|" in "remote:s3|gs|"; for local paths scheme is "" and the list begins with "remote:|". */
 static bool group_has_scheme(const char *group, const char *scheme)
@@ -337,8 +338,9 @@ static int check_option(const char *where, const struct rule *rule, const struct
     if (v->type != VALUE_LIST && v->type != VALUE_MAP) {
         value_text(&text, v);
     }
-    const char *wrong = v->type == VALUE_LIST || v->type == VALUE_MAP ? "expected str"
-                                                                     : check_scalar(rule->kind, text.p);
+    const char *wrong = v->type == VALUE_LIST || v->type == VALUE_MAP
+                            ? "expected str"
+                            : check_scalar(rule->kind, text.p);
     strbuf_release(&text);
     if (wrong != NULL) {
         return err_set(e, ERR_CONFIG, "%s for dictionary value @ %s['%s']", wrong, where,
@@ -385,7 +387,8 @@ static int check_remote(const char *name, const struct value *options, struct er
     }
     for (size_t i = 0; i < sizeof remote_schemes / sizeof *remote_schemes; i++) {
         if (strlen(remote_schemes[i]) == n && strncasecmp(remote_schemes[i], url->s.p, n) == 0) {
-            bool any = strcmp(remote_schemes[i], "remote") == 0; /* remote://NAME/path: all options */
+            bool any =
+                strcmp(remote_schemes[i], "remote") == 0; /* remote://NAME/path: all options */
             return any ? 0 : check_options(where, "remote", remote_schemes[i], options, e);
         }
     }

@@ -72,7 +72,8 @@ static bool packed_ref(struct str text, const char *ref, char commit[65])
     while (text.n > 0 && str_split(&text, '\n', &line)) {
         const char *space = memchr(line.p, ' ', line.n);
         if (space != NULL && line.n - (size_t)(space + 1 - line.p) == n &&
-            memcmp(space + 1, ref, n) == 0 && is_hex((struct str){line.p, (size_t)(space - line.p)})) {
+            memcmp(space + 1, ref, n) == 0 &&
+            is_hex((struct str){line.p, (size_t)(space - line.p)})) {
             snprintf(commit, 65, "%.*s", (int)(space - line.p), line.p);
             return true;
         }
@@ -132,7 +133,8 @@ int git_head(const struct repo *r, struct git_head *head, struct err *e)
 
 /* ---- by running git ---- */
 
-/* argv after "git -C ROOT"; NULL-terminated, at most 12 words. Non-zero exit: -1 with git's words unless `quiet`. */
+/* argv after "git -C ROOT"; NULL-terminated, at most 12 words. Non-zero exit: -1 with git's words
+ * unless `quiet`. */
 static int run_git(const struct repo *r, const char *const *args, struct strbuf *out, struct err *e)
 {
     const char *argv[20] = {"git", "-C", r->root, "-c", "core.quotepath=off"};
@@ -170,8 +172,12 @@ int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct
     strbuf_init(&out);
     struct arena a;
     arena_init(&a);
-    const char *args[] = {"rev-parse", "--verify", "--quiet", "--end-of-options",
-                          arena_printf(&a, "%s^{commit}", rev), NULL};
+    const char *args[] = {"rev-parse",
+                          "--verify",
+                          "--quiet",
+                          "--end-of-options",
+                          arena_printf(&a, "%s^{commit}", rev),
+                          NULL};
     struct err git_err = ERR_INIT;
     int rc = 0;
     if (run_git(r, args, &out, &git_err) < 0 || !is_hex(str_trim(strbuf_str(&out)))) {
@@ -187,7 +193,8 @@ int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct
 }
 
 /* "HEAD:sub/dvc.yaml": git counts from the work tree's root. */
-static const char *rev_path(const struct repo *r, struct arena *a, const char *rev, const char *path)
+static const char *rev_path(const struct repo *r, struct arena *a, const char *rev,
+                            const char *path)
 {
     return arena_printf(a, "%s:%s", rev, path_relative(a, r->scm_root, repo_abs(r, a, path)));
 }
@@ -212,7 +219,8 @@ int git_show(const struct repo *r, const char *rev, const char *path, struct str
 }
 
 /* Cuts a NUL-separated answer into paths. */
-static void cut_names(struct arena *a, struct str text, char sep, const char ***names, size_t *count)
+static void cut_names(struct arena *a, struct str text, char sep, const char ***names,
+                      size_t *count)
 {
     size_t max = 0;
     for (size_t i = 0; i < text.n; i++) {

@@ -11,8 +11,8 @@ struct err;
 struct repo;
 
 /*
- * git, by running the program; what a no-op command needs (is there a work tree, which commit and branch) is read from .git
- * directly, since a spawn costs more than the whole command.
+ * git, by running the program; what a no-op command needs (is there a work tree, which commit and
+ * branch) is read from .git directly, since a spawn costs more than the whole command.
  */
 
 /* Absolute root of the work tree that holds `start` (a folder or file named .git), or NULL. */
@@ -22,12 +22,14 @@ struct git_head {
     char commit[65];  /* hex; "" before the first commit */
     char branch[256]; /* "" when detached */
 };
-/* Reads HEAD, loose and packed refs; work trees and submodules (`gitdir:` files) too. No process is started. */
+/* Reads HEAD, loose and packed refs; work trees and submodules (`gitdir:` files) too. No process is
+ * started. */
 int git_head(const struct repo *r, struct git_head *head, struct err *e);
 
 /* Full hex name of a revision. ERR_MISSING "unknown Git revision 'x'". */
 int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct err *e);
-/* Appends a file's bytes as of `rev`. `path` is a repo path. ERR_MISSING when the revision has no such file. */
+/* Appends a file's bytes as of `rev`. `path` is a repo path. ERR_MISSING when the revision has no
+ * such file. */
 int git_show(const struct repo *r, const char *rev, const char *path, struct strbuf *out,
              struct err *e);
 /* Repo paths of all files below the repo root at `rev`, in byte order; arena memory. */
@@ -35,7 +37,8 @@ int git_ls_tree(const struct repo *r, const char *rev, struct arena *a, const ch
                 size_t *count, struct err *e);
 /* git add of repo paths. */
 int git_add(const struct repo *r, const char *const *paths, size_t count, struct err *e);
-/* Branch, tag or commit names: kind "branches", "tags" or "commits" (all reachable from refs, newest first). */
+/* Branch, tag or commit names: kind "branches", "tags" or "commits" (all reachable from refs,
+ * newest first). */
 int git_revisions(const struct repo *r, const char *kind, struct arena *a, const char ***names,
                   size_t *count, struct err *e);
 /* The path is in git's index. One process for the whole list: tracked[i] answers paths[i]. */

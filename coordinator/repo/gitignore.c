@@ -1,4 +1,5 @@
-/* See gitignore.h. A folder's file is read once and again only when someone else changed it (size or mtime differ). */
+/* See gitignore.h. A folder's file is read once and again only when someone else changed it (size
+ * or mtime differ). */
 #include "gitignore.h"
 
 #include "alloc.h"
@@ -173,7 +174,8 @@ static void add_entry(struct strbuf *b, const char *name)
     }
 }
 
-/* The rules in memory are not read again for a line we added ourselves: the set of lines knows it. */
+/* The rules in memory are not read again for a line we added ourselves: the set of lines knows it.
+ */
 static bool has_entry(const struct folder *f, const char *name)
 {
     struct strbuf entry;

@@ -7,11 +7,11 @@ struct err;
 struct repo;
 
 /*
- * The `/NAME` lines that keep tracked outputs out of git. One line a path, in the .gitignore of the output's
- * folder, special characters escaped for git (`\ [ ] ! * # ?`); not added when git ignores the path already. git
- * itself is not run. What was read is remembered in the repo, so ten thousand outputs in one folder cost one read and ten thousand
- * appended lines. Does nothing where the repository has no SCM, or the path is
- * outside of the work tree. Thread-safe.
+ * The `/NAME` lines that keep tracked outputs out of git. One line a path, in the .gitignore of the
+ * output's folder, special characters escaped for git (`\ [ ] ! * # ?`); not added when git ignores
+ * the path already. git itself is not run. What was read is remembered in the repo, so ten thousand
+ * outputs in one folder cost one read and ten thousand appended lines. Does nothing where the
+ * repository has no SCM, or the path is outside of the work tree. Thread-safe.
  */
 
 /* `path`: repo path of an output. *changed (may be NULL) says whether the file was written. */

@@ -1,7 +1,8 @@
 /*
- * Folders are nodes: each knows whether it is ignored itself and which rule file it has; the rules in force in a folder are
- * its own and those of the folders above, nearest last. Rules that are one literal name (most of a generated .gitignore) are found by
- * a hash, so a file of ten thousand lines costs a look-up, not ten thousand comparisons.
+ * Folders are nodes: each knows whether it is ignored itself and which rule file it has; the rules
+ * in force in a folder are its own and those of the folders above, nearest last. Rules that are one
+ * literal name (most of a generated .gitignore) are found by a hash, so a file of ten thousand
+ * lines costs a look-up, not ten thousand comparisons.
  */
 #include "ignore.h"
 #include "ignore_pattern.h"
@@ -66,8 +67,8 @@ static void add_rule(struct ignore *ig, struct rule_file *f, struct str line, co
     }
     ARRAY_RESERVE(f->rules, f->count, f->capacity, 1);
     size_t index = f->count++;
-    f->rules[index] = (struct rule){pattern,
-                                    {origin, arena_str(&ig->arena, line).p, pattern.negated}};
+    f->rules[index] =
+        (struct rule){pattern, {origin, arena_str(&ig->arena, line).p, pattern.negated}};
     bool anchored;
     struct str name = ignore_pattern_name(&pattern, &anchored);
     if (name.n == 0) {
@@ -174,7 +175,8 @@ static const char *excludes_file(struct arena *a, const char *config)
             } else if (in_core && line.n > 12 && strncasecmp(line.p, "excludesfile", 12) == 0) {
                 const char *eq = memchr(line.p, '=', line.n);
                 if (eq != NULL) {
-                    struct str v = str_trim((struct str){eq + 1, line.n - (size_t)(eq + 1 - line.p)});
+                    struct str v =
+                        str_trim((struct str){eq + 1, line.n - (size_t)(eq + 1 - line.p)});
                     if (v.n >= 2 && *v.p == '"' && v.p[v.n - 1] == '"') {
                         v = str_sub(v, 1, v.n - 2);
                     }
@@ -242,14 +244,15 @@ void ignore_free(struct ignore *ig)
 /* ---- looking up ---- */
 
 /*
- * The rule of one file that decides, or NULL. The last match wins; among neighbouring rules of one kind (excluding or
- * not, folders only or not) DVC names the first that matches, since it joins them into one expression.
+ * The rule of one file that decides, or NULL. The last match wins; among neighbouring rules of one
+ * kind (excluding or not, folders only or not) DVC names the first that matches, since it joins
+ * them into one expression.
  */
 static const struct rule *decide(const struct rule_file *f, struct str path, bool is_dir)
 {
     const char *slash = memrchr(path.p, '/', path.n);
-    struct str name = slash == NULL ? path
-                                    : (struct str){slash + 1, path.n - (size_t)(slash + 1 - path.p)};
+    struct str name =
+        slash == NULL ? path : (struct str){slash + 1, path.n - (size_t)(slash + 1 - path.p)};
     size_t best = (size_t)-1;
     struct name_entry *entry;
     HASH_FIND(hh, f->names, name.p, name.n, entry);
@@ -338,7 +341,8 @@ static struct node *node_get(struct ignore *ig, struct str dir)
     struct node *parent = NULL;
     if (!is_root) {
         const char *slash = memrchr(dir.p, '/', dir.n);
-        parent = node_get(ig, slash != NULL ? (struct str){dir.p, (size_t)(slash - dir.p)} : STR("."));
+        parent =
+            node_get(ig, slash != NULL ? (struct str){dir.p, (size_t)(slash - dir.p)} : STR("."));
     }
     n = xcalloc(1, sizeof *n);
     n->dir = arena_str(&ig->arena, dir).p;
@@ -346,8 +350,8 @@ static struct node *node_get(struct ignore *ig, struct str dir)
     n->parent = parent;
     if (parent != NULL) {
         const struct rule *r = parent->ignored ? NULL : decide_in(ig, parent, dir, true);
-        n->ignored = parent->ignored || (r != NULL && !r->pattern.negated) ||
-                     is_sub_repo(ig, n->dir);
+        n->ignored =
+            parent->ignored || (r != NULL && !r->pattern.negated) || is_sub_repo(ig, n->dir);
     }
     if (!n->ignored) {
         read_node_file(ig, n);

@@ -1,5 +1,5 @@
-/* gitignore patterns by segments, with backtracking only over **; see ignore_pattern.h. Semantics as pathspec's
- * GitIgnoreSpecPattern, which DVC uses: see ignore.h. */
+/* gitignore patterns by segments, with backtracking only over **; see ignore_pattern.h. Semantics
+ * as pathspec's GitIgnoreSpecPattern, which DVC uses: see ignore.h. */
 #include "ignore_pattern.h"
 
 #include "ignore.h"
@@ -61,7 +61,8 @@ static bool bracket_has(struct str g, unsigned long c)
     return found != negated;
 }
 
-/* One segment against one path component; '*' backtracks to the latest star only, which is enough for globs. */
+/* One segment against one path component; '*' backtracks to the latest star only, which is enough
+ * for globs. */
 static bool glob_match(struct str g, struct str s)
 {
     size_t gi = 0, si = 0, star = (size_t)-1, star_s = 0;
@@ -102,7 +103,8 @@ static bool glob_match(struct str g, struct str s)
     return true;
 }
 
-/* False when the segment is malformed (an open bracket, a backslash at the end): git drops such a pattern. */
+/* False when the segment is malformed (an open bracket, a backslash at the end): git drops such a
+ * pattern. */
 static bool compile_segment(struct arena *a, struct str text, struct ignore_segment *seg)
 {
     char *plain = arena_strndup(a, text.p, text.n);
@@ -161,13 +163,15 @@ bool ignore_pattern_compile(struct arena *a, struct str line, struct ignore_patt
     }
     out->segments = ARENA_ARRAY(a, max, struct ignore_segment);
     if (!anchored) {
-        out->segments[out->count++] = (struct ignore_segment){.text = STR("**"), .is_any_depth = true};
+        out->segments[out->count++] =
+            (struct ignore_segment){.text = STR("**"), .is_any_depth = true};
     }
     while (line.n > 0 && str_split(&rest, '/', &part)) {
         if (part.n == 0) {
             continue; /* in front, doubled, or at the end */
         }
-        bool again = str_is(part, "**") && out->count > 0 && out->segments[out->count - 1].is_any_depth;
+        bool again =
+            str_is(part, "**") && out->count > 0 && out->segments[out->count - 1].is_any_depth;
         if (again) {
             continue;
         }

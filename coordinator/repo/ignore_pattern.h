@@ -26,14 +26,15 @@ struct ignore_pattern {
     struct ignore_segment *segments;
     size_t count;
     bool negated, dir_only;
-    bool matches_all;  /* "*", "**" */
+    bool matches_all; /* "*", "**" */
 };
 
 /* false: the line is blank, a comment, or no valid pattern. Memory in `a`. */
 bool ignore_pattern_compile(struct arena *a, struct str line, struct ignore_pattern *out);
 /* `path`: relative to the rule's folder, normal, not NUL-terminated. */
 bool ignore_pattern_test(const struct ignore_pattern *p, struct str path, bool is_dir);
-/* The pattern is one literal name: returns it, else the empty view. Such rules are found by a hash. */
+/* The pattern is one literal name: returns it, else the empty view. Such rules are found by a hash.
+ */
 struct str ignore_pattern_name(const struct ignore_pattern *p, bool *anchored);
 
 #endif

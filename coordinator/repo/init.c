@@ -21,7 +21,8 @@ static const char dvcignore[] = "# Add patterns of files dvc should ignore, whic
                                 "# the performance. Learn more at\n"
                                 "# https://dvc.org/doc/user-guide/dvcignore\n";
 
-/* The work tree that will track `dir`: the folder's own with neither flag, any above it with --subdir. */
+/* The work tree that will track `dir`: the folder's own with neither flag, any above it with
+ * --subdir. */
 static int find_scm(struct arena *a, const char *dir, const struct init_options *opt,
                     const char **scm_root, struct err *e)
 {
@@ -29,9 +30,9 @@ static int find_scm(struct arena *a, const char *dir, const struct init_options 
     if (opt->no_scm) {
         return 0;
     }
-    *scm_root = opt->subdir                                ? git_find_root(a, dir)
-                : fs_exists(path_join(a, dir, ".git"))     ? dir
-                                                           : NULL;
+    *scm_root = opt->subdir                            ? git_find_root(a, dir)
+                : fs_exists(path_join(a, dir, ".git")) ? dir
+                                                       : NULL;
     if (*scm_root == NULL) {
         return err_set(e, ERR_MISSING,
                        "%s is not tracked by any supported SCM tool (e.g. Git). Use `--no-scm` if "
@@ -52,10 +53,11 @@ static int check_not_ignored(struct arena *a, const char *scm_root, const char *
     bool ignored = ignore_match(ig, path_relative(a, scm_root, dvc_dir), false);
     ignore_free(ig);
     if (ignored) {
-        return err_set(e, ERR_USAGE,
-                       "%s is ignored by your SCM tool. \nMake sure that it's tracked, for example, "
-                       "by adding '!.dvc' to .gitignore.",
-                       dvc_dir);
+        return err_set(
+            e, ERR_USAGE,
+            "%s is ignored by your SCM tool. \nMake sure that it's tracked, for example, "
+            "by adding '!.dvc' to .gitignore.",
+            dvc_dir);
     }
     return 0;
 }
@@ -67,7 +69,8 @@ static int remove_old(struct arena *a, const char *dvc_dir, bool force, struct e
     }
     if (!force) {
         char cwd[PATH_MAX];
-        const char *shown = getcwd(cwd, sizeof cwd) != NULL ? path_relative(a, cwd, dvc_dir) : dvc_dir;
+        const char *shown =
+            getcwd(cwd, sizeof cwd) != NULL ? path_relative(a, cwd, dvc_dir) : dvc_dir;
         return err_set(e, ERR_USAGE, "'%s' exists. Use `-f` to force.", shown);
     }
     return fs_remove_tree(dvc_dir, e);

@@ -7,8 +7,9 @@ struct err;
 struct strbuf;
 
 /*
- * `init`: .dvc with config, .gitignore, tmp/btime, and a .dvcignore beside it; all three `git add`ed. What dvc.md §2 says.
- * ERR_USAGE (exit 255): --no-scm with --subdir. Other errors exit 1 and begin "failed to initiate DVC - ".
+ * `init`: .dvc with config, .gitignore, tmp/btime, and a .dvcignore beside it; all three `git
+ * add`ed. What dvc.md §2 says. ERR_USAGE (exit 255): --no-scm with --subdir. Other errors exit 1
+ * and begin "failed to initiate DVC - ".
  */
 
 struct init_options {

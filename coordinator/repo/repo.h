@@ -12,9 +12,10 @@ struct gitignore;
 struct ignore;
 
 /*
- * A DVC repository: the folder that holds `.dvc`, where the command was typed, and the settings that hold in it.
- * Paths inside the program are relative to `root`, normal (path.h), "." for the root itself; only what a
- * person typed or will read is relative to the current folder. Paths outside the repository stay absolute.
+ * A DVC repository: the folder that holds `.dvc`, where the command was typed, and the settings
+ * that hold in it. Paths inside the program are relative to `root`, normal (path.h), "." for the
+ * root itself; only what a person typed or will read is relative to the current folder. Paths
+ * outside the repository stay absolute.
  */
 
 struct repo {
@@ -27,16 +28,17 @@ struct repo {
     bool no_scm;          /* core.no_scm, or no git */
     struct config *config;
     struct ignore *ignore; /* .dvcignore rules, read as folders are met */
-    struct gitignore *gitignore; /* private to gitignore.c: .gitignore files met so far; NULL until needed */
+    struct gitignore
+        *gitignore; /* private to gitignore.c: .gitignore files met so far; NULL until needed */
 };
 
-/* Looks from `start` (NULL: the current folder) upwards for .dvc. ERR_MISSING with DVC's text when there is none
- * (callers exit 253); ERR_CONFIG for a bad config (251). */
+/* Looks from `start` (NULL: the current folder) upwards for .dvc. ERR_MISSING with DVC's text when
+ * there is none (callers exit 253); ERR_CONFIG for a bad config (251). */
 int repo_open(struct repo *r, const char *start, struct err *e);
 void repo_close(struct repo *r);
 
-/* A typed path (relative to the current folder) as a repo path: root-relative when inside, else absolute.
- * Returned strings are in `a`. */
+/* A typed path (relative to the current folder) as a repo path: root-relative when inside, else
+ * absolute. Returned strings are in `a`. */
 const char *repo_path(const struct repo *r, struct arena *a, const char *typed);
 /* The file system path of a repo path. */
 const char *repo_abs(const struct repo *r, struct arena *a, const char *path);

@@ -49,7 +49,8 @@ int flock_try(int fd, const char *path, struct err *e)
         return 0;
     }
     if (errno == ENOLCK || errno == ENOSYS || errno == EOPNOTSUPP) {
-        log_warn("repo", "%s: this file system has no locks; be sure that only one command is at work",
+        log_warn("repo",
+                 "%s: this file system has no locks; be sure that only one command is at work",
                  path);
         return 1;
     }
@@ -124,7 +125,8 @@ static void command_of(long pid, struct strbuf *out)
     }
 }
 
-/* The process that took the repro lock is gone, yet the lock is held: its guard is ending what was left running. */
+/* The process that took the repro lock is gone, yet the lock is held: its guard is ending what was
+ * left running. */
 static bool holder_is_dead(const struct repolock *l)
 {
     struct arena a;
@@ -167,11 +169,12 @@ static int busy(const struct repolock *l, const struct repo *r, struct err *e)
     if (cmd.n == 0 && pid > 0) {
         command_of(pid, &cmd);
     }
-    err_set(e, ERR_BUSY,
-            "%s is busy: process %ld on %.*s is at work in it (%s); try again later, or wait for it "
-            "with --wait",
-            r->root, pid, who.n > 0 ? (int)who.n : (int)strlen(host), who.n > 0 ? who.p : host,
-            cmd.n > 0 ? cmd.p : "command unknown");
+    err_set(
+        e, ERR_BUSY,
+        "%s is busy: process %ld on %.*s is at work in it (%s); try again later, or wait for it "
+        "with --wait",
+        r->root, pid, who.n > 0 ? (int)who.n : (int)strlen(host), who.n > 0 ? who.p : host,
+        cmd.n > 0 ? cmd.p : "command unknown");
     if (e != NULL) {
         e->detail = 75;
     }

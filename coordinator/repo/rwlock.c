@@ -1,7 +1,8 @@
 /*
- * DVC's .dvc/tmp/rwlock: which paths a running stage reads and writes. Every edit is: flock rwlock.lock, read, drop what
- * this process had, check the others, write the new union by rename. DVC truncates and writes in place, so a kill can leave an
- * empty file; such a file counts as empty here.
+ * DVC's .dvc/tmp/rwlock: which paths a running stage reads and writes. Every edit is: flock
+ * rwlock.lock, read, drop what this process had, check the others, write the new union by rename.
+ * DVC truncates and writes in place, so a kill can leave an empty file; such a file counts as empty
+ * here.
  */
 #include "repolock.h"
 
@@ -84,7 +85,8 @@ static int open_guard(const struct rwlock *l, struct err *e)
     int got = flock_wait(fd, l->guard_path, 3000000, NULL, e);
     if (got <= 0) {
         close(fd);
-        return got < 0 ? -1 : err_set(e, ERR_BUSY, "another process keeps %s locked", l->guard_path);
+        return got < 0 ? -1
+                       : err_set(e, ERR_BUSY, "another process keeps %s locked", l->guard_path);
     }
     return fd;
 }
@@ -192,10 +194,11 @@ static bool is_blocking(struct check *c, const char *path, const struct value *i
         const char *shown = path_inside(r->root, path)
                                 ? repo_show(r, c->arena, path_relative(c->arena, r->root, path))
                                 : path;
-        strbuf_addf(c->warnings,
-                    "WARNING: Process '%s' with (Pid %lld), in RWLock-file '%s' had been killed. Auto "
-                    "removed it from the lock file.\n",
-                    cmd, (long long)pid, shown);
+        strbuf_addf(
+            c->warnings,
+            "WARNING: Process '%s' with (Pid %lld), in RWLock-file '%s' had been killed. Auto "
+            "removed it from the lock file.\n",
+            cmd, (long long)pid, shown);
     }
     return false;
 }
@@ -251,10 +254,11 @@ static int check_holder(struct check *c, struct value *doc, const struct holder 
     }
     free(all);
     if (c->blockers.n > 0) {
-        return err_set(e, ERR_BUSY,
-                       "'%s' is busy, it is being blocked by:\n%s\nIf there are no processes with such "
-                       "PIDs, you can manually remove '%s/rwlock' and try again.",
-                       c->waiter, c->blockers.p, c->lock->repo->tmp_dir);
+        return err_set(
+            e, ERR_BUSY,
+            "'%s' is busy, it is being blocked by:\n%s\nIf there are no processes with such "
+            "PIDs, you can manually remove '%s/rwlock' and try again.",
+            c->waiter, c->blockers.p, c->lock->repo->tmp_dir);
     }
     return 0;
 }

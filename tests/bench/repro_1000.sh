@@ -8,6 +8,8 @@ dir=$(mktemp -d) || exit 1
 trap 'rm -rf "$dir"' EXIT
 cd "$dir" && git init -q . && "$nephron" init -q || exit 1
 echo x >in
+NEPHRON_REDIS_URL=none # no run store: this measures the dispatcher
+export NEPHRON_REDIS_URL
 awk -v n="$n" -v shape="$shape" 'BEGIN {
     print "stages:"
     for (i = 0; i < n; i++) {

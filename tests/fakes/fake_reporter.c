@@ -20,8 +20,8 @@ static void begin(struct reporter *s, const struct stage *st, const char *reason
 static void end(struct reporter *s, const struct stage *st, enum outcome o, double seconds,
                 const char *error)
 {
-    strbuf_addf(log_of(s), "end %s %s%s%s\n", st->addr, outcome_name(o),
-                error != NULL ? ": " : "", error != NULL ? error : "");
+    strbuf_addf(log_of(s), "end %s %s%s%s\n", st->addr, outcome_name(o), error != NULL ? ": " : "",
+                error != NULL ? error : "");
 }
 
 static const struct reporter_ops ops = {.note = note, .begin = begin, .end = end};

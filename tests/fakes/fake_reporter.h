@@ -4,7 +4,8 @@
 #include "reporter.h"
 #include "str.h"
 
-/* Writes every event as a line: "note TEXT", "warn TEXT", "begin STAGE REASON", "end STAGE OUTCOME". */
+/* Writes every event as a line: "note TEXT", "warn TEXT", "begin STAGE REASON", "end STAGE
+ * OUTCOME". */
 struct fake_reporter {
     struct reporter base;
     struct strbuf log;

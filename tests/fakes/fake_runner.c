@@ -58,13 +58,9 @@ static void kill_all(struct runner *r, uint64_t id, int sig)
     ((struct fake_runner *)r)->killed_with = sig;
 }
 
-static void wake(struct runner *r)
-{
-}
+static void wake(struct runner *r) {}
 
-static void close_it(struct runner *r)
-{
-}
+static void close_it(struct runner *r) {}
 
 static const struct runner_ops ops = {
     .name = "fake",

@@ -6,8 +6,8 @@
 #include <stddef.h>
 
 /*
- * A runner without processes: jobs "run" until the test ends them, or by themselves through `act`, which does what the stage's
- * command would do (write a file) and says its exit status.
+ * A runner without processes: jobs "run" until the test ends them, or by themselves through `act`,
+ * which does what the stage's command would do (write a file) and says its exit status.
  */
 struct fake_job {
     uint64_t id;
@@ -27,7 +27,7 @@ struct fake_runner {
     size_t running_count, most_running;
     struct fake_job started[512]; /* every job, in order of start */
     size_t started_count;
-    int lifo;          /* the job started last ends first */
+    int lifo; /* the job started last ends first */
     int killed_with;
 };
 

@@ -67,9 +67,17 @@ static void results_survive_with_any_bytes_in_the_output(void **state)
     struct strbuf b;
     strbuf_init(&b);
     struct err e = ERR_INIT;
-    const struct job_result r = {.id = 9, .status = -15, .failed_cmd = "sleep", .timed_out = true,
-                                 .host = "h", .rank = 2, .start_ms = -1, .end_ms = 5, .seconds = 0.25,
-                                 .output = "a\0b\xff", .output_bytes = 4};
+    const struct job_result r = {.id = 9,
+                                 .status = -15,
+                                 .failed_cmd = "sleep",
+                                 .timed_out = true,
+                                 .host = "h",
+                                 .rank = 2,
+                                 .start_ms = -1,
+                                 .end_ms = 5,
+                                 .seconds = 0.25,
+                                 .output = "a\0b\xff",
+                                 .output_bytes = 4};
     struct job_result got;
     result_pack(&r, &b);
     assert_int_equal(result_unpack(strbuf_str(&b), &a, &got, &e), 0);
@@ -84,7 +92,8 @@ static void results_survive_with_any_bytes_in_the_output(void **state)
     arena_release(&a);
 }
 
-/* Every shorter text, and every text with one bit turned, is read to an answer or refused, never beyond its end. */
+/* Every shorter text, and every text with one bit turned, is read to an answer or refused, never
+ * beyond its end. */
 static void damaged_bytes_are_refused_or_harmless(void **state)
 {
     struct strbuf b;

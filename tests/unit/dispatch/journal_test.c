@@ -1,4 +1,5 @@
-/* The journal: what was appended is replayed, a torn tail is cut, a wrong byte stops the reading there. */
+/* The journal: what was appended is replayed, a torn tail is cut, a wrong byte stops the reading
+ * there. */
 #include "journal.h"
 
 #include "err.h"
@@ -54,8 +55,9 @@ static void append(struct journal *j, const char *name)
 {
     struct arena a;
     arena_init(&a);
-    struct lock_item out = {.path = "out",
-                            .hash = {.md5 = "b026324c6904b2a9cb4b88d6d61c81d1", .size = 2, .nfiles = -1}};
+    struct lock_item out = {
+        .path = "out",
+        .hash = {.md5 = "b026324c6904b2a9cb4b88d6d61c81d1", .size = 2, .nfiles = -1}};
     const struct lock_entry en = {
         .name = name, .cmd = value_cstr(&a, "echo 1 > out"), .outs = &out, .out_count = 1};
     struct err e = ERR_INIT;

@@ -1,4 +1,5 @@
-/* What runs next: order, slots, gangs, groups, priorities, retries, failures. No process, no file, no real time. */
+/* What runs next: order, slots, gangs, groups, priorities, retries, failures. No process, no file,
+ * no real time. */
 #include "plan.h"
 
 #include "fake_clock.h"
@@ -15,7 +16,8 @@ static struct fake_clock fake;
 static struct plan *make(int slots, bool in_order)
 {
     fake_clock_init(&fake);
-    return plan_new(&(struct plan_options){.slots = slots, .in_order = in_order, .clock = &fake.clock});
+    return plan_new(
+        &(struct plan_options){.slots = slots, .in_order = in_order, .clock = &fake.clock});
 }
 
 static void queue_all(struct plan *p)

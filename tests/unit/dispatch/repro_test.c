@@ -1,6 +1,7 @@
 /*
- * The engine over a real repository and store, with a fake runner: no process is started. A stage's command is a word for the
- * fake: "w FILE TEXT" writes a file, "cat FROM TO" copies one, "fail N" fails the first N times.
+ * The engine over a real repository and store, with a fake runner: no process is started. A stage's
+ * command is a word for the fake: "w FILE TEXT" writes a file, "cat FROM TO" copies one, "fail N"
+ * fails the first N times.
  */
 #include "repro.h"
 
@@ -69,8 +70,8 @@ static int act(void *ctx, const struct job *j)
     return 0;
 }
 
-static struct runner *open_runner(void *ctx, struct repro_context *c, const struct runner_hooks *hooks,
-                                  int lock_fd, struct err *e)
+static struct runner *open_runner(void *ctx, struct repro_context *c,
+                                  const struct runner_hooks *hooks, int lock_fd, struct err *e)
 {
     assert_true(lock_fd >= 0);
     opened++;
@@ -203,7 +204,8 @@ static void runs_what_is_stale_and_then_nothing(void **state)
     assert_ran("a b c x");
     assert_int_equal(o.result.ran, 4);
     assert_int_equal(opened, 1);
-    assert_non_null(strstr(o.log, "note Generating lock file 'dvc.lock'\nnote Updating lock file 'dvc.lock'\n"));
+    assert_non_null(strstr(
+        o.log, "note Generating lock file 'dvc.lock'\nnote Updating lock file 'dvc.lock'\n"));
     assert_non_null(strstr(events.p, "stage a running\nstage a finished\n"));
     strbuf_release(&events);
     o = repro(1);
@@ -263,7 +265,8 @@ static void a_failure_stops_the_rest(void **state)
     struct run_outcome o = repro(1);
     assert_int_equal(o.rc, -1);
     assert_int_equal(o.result.exit_code, 255);
-    assert_string_equal(o.err.text, "failed to reproduce 'a': failed to run: the command, exited with 3");
+    assert_string_equal(o.err.text,
+                        "failed to reproduce 'a': failed to run: the command, exited with 3");
     assert_ran("a");
     assert_false(fs_exists("dvc.lock"));
     strbuf_release(&events);
@@ -301,7 +304,8 @@ static void ignored_errors_are_no_errors(void **state)
 static void a_stage_is_tried_again_as_often_as_its_meta_says(void **state)
 {
     put("dvc.yaml", "stages:\n"
-                    "  a:\n    cmd: [fail 2, w a.out x]\n    outs: [a.out]\n    meta: {nephron: {retries: 2}}\n");
+                    "  a:\n    cmd: [fail 2, w a.out x]\n    outs: [a.out]\n    meta: {nephron: "
+                    "{retries: 2}}\n");
     struct run_outcome o = repro(2);
     assert_int_equal(o.rc, 0);
     assert_ran("a a a");
@@ -311,9 +315,10 @@ static void a_stage_is_tried_again_as_often_as_its_meta_says(void **state)
 
 static void meta_reaches_the_runner(void **state)
 {
-    put("dvc.yaml", "stages:\n"
-                    "  t:\n    matrix: {k: [p, q, r]}\n    cmd: w ${item.k} x\n    outs: [\"${item.k}\"]\n"
-                    "    meta: {nephron: {ranks: 2, limit: 2, timeout: 5, env: {GPU: [0, 1], MODE: fast}}}\n");
+    put("dvc.yaml",
+        "stages:\n"
+        "  t:\n    matrix: {k: [p, q, r]}\n    cmd: w ${item.k} x\n    outs: [\"${item.k}\"]\n"
+        "    meta: {nephron: {ranks: 2, limit: 2, timeout: 5, env: {GPU: [0, 1], MODE: fast}}}\n");
     struct run_outcome o = repro(8);
     if (o.rc < 0) {
         fail_msg("%s", o.err.text);
@@ -347,7 +352,8 @@ static void a_run_from_the_past_is_restored(void **state)
     assert_ran("");
     assert_int_equal(o.result.ran, 3);
     assert_file("c.out", "1");
-    assert_non_null(strstr(o.log, "note Stage 'a' is cached - skipping run, checking out outputs\n"));
+    assert_non_null(
+        strstr(o.log, "note Stage 'a' is cached - skipping run, checking out outputs\n"));
     strbuf_release(&events);
     put("in", "2");
     o = repro_with(1, &(struct repro_options){.no_run_cache = true});
@@ -363,9 +369,10 @@ static void force_runs_all_and_force_downstream_what_follows(void **state)
     repro_with(1, &(struct repro_options){.force = true});
     assert_ran("a b c x");
     strbuf_release(&events);
-    put("dvc.yaml", "stages:\n"
-                    "  a:\n    cmd: [cat in a.out, cat in a.out]\n    deps: [in]\n    outs: [a.out]\n"
-                    "  b:\n    cmd: cat a.out b.out\n    deps: [a.out]\n    outs: [b.out]\n");
+    put("dvc.yaml",
+        "stages:\n"
+        "  a:\n    cmd: [cat in a.out, cat in a.out]\n    deps: [in]\n    outs: [a.out]\n"
+        "  b:\n    cmd: cat a.out b.out\n    deps: [a.out]\n    outs: [b.out]\n");
     repro_with(1, &(struct repro_options){.force_downstream = true});
     assert_ran("a b");
     strbuf_release(&events);
@@ -378,7 +385,8 @@ static void single_item_looks_at_the_target_alone(void **state)
     strbuf_release(&events);
     put("in", "2");
     const char *const targets[] = {"b"};
-    repro_with(1, &(struct repro_options){.targets = targets, .target_count = 1, .single_item = true});
+    repro_with(1,
+               &(struct repro_options){.targets = targets, .target_count = 1, .single_item = true});
     assert_ran("");
     strbuf_release(&events);
     repro_with(1, &(struct repro_options){.targets = targets, .target_count = 1});
@@ -401,9 +409,10 @@ static void dry_touches_nothing(void **state)
 
 static void a_frozen_stage_never_runs(void **state)
 {
-    put("dvc.yaml", "stages:\n"
-                    "  a:\n    cmd: cat in a.out\n    deps: [in]\n    outs: [a.out]\n    frozen: true\n"
-                    "  b:\n    cmd: cat a.out b.out\n    deps: [a.out]\n    outs: [b.out]\n");
+    put("dvc.yaml",
+        "stages:\n"
+        "  a:\n    cmd: cat in a.out\n    deps: [in]\n    outs: [a.out]\n    frozen: true\n"
+        "  b:\n    cmd: cat a.out b.out\n    deps: [a.out]\n    outs: [b.out]\n");
     put("in", "1");
     put("a.out", "mine");
     struct run_outcome o = repro(1);

@@ -1,4 +1,5 @@
-/* Local processes: commands line by line, output, environment, time-outs, kills, daemons, and no process left behind. */
+/* Local processes: commands line by line, output, environment, time-outs, kills, daemons, and no
+ * process left behind. */
 #include "runner.h"
 
 #include "clock.h"
@@ -36,13 +37,14 @@ static int teardown(void **state)
 
 static struct runner *local(int slots, bool guard)
 {
-    return runner_local_new(&(struct runner_local_options){
-        .slots = slots, .output = RUNNER_CAPTURE, .guard = guard});
+    return runner_local_new(
+        &(struct runner_local_options){.slots = slots, .output = RUNNER_CAPTURE, .guard = guard});
 }
 
 static struct job job_of(uint64_t id, const char *const *cmds, size_t count)
 {
-    return (struct job){.id = id, .stage = "s", .cmds = cmds, .cmd_count = count, .cwd = dir, .slots = 1};
+    return (struct job){
+        .id = id, .stage = "s", .cmds = cmds, .cmd_count = count, .cwd = dir, .slots = 1};
 }
 
 static struct job_result wait_for(struct runner *r, struct arena *a)
@@ -123,8 +125,9 @@ static void threads_are_set_unless_the_user_did(void **state)
     for (; *env != NULL; env++) {
         strbuf_addf(&all, "%s;", *env);
     }
-    assert_string_equal(all.p, "OMP_NUM_THREADS=9;PATH=/x;OPENBLAS_NUM_THREADS=2;DVC_STAGE=t;NEPHRON_JOB=0;"
-                               "NEPHRON_SLOT=0;NEPHRON_SLOTS=1;NEPHRON_RANKS=4;");
+    assert_string_equal(
+        all.p, "OMP_NUM_THREADS=9;PATH=/x;OPENBLAS_NUM_THREADS=2;DVC_STAGE=t;NEPHRON_JOB=0;"
+               "NEPHRON_SLOT=0;NEPHRON_SLOTS=1;NEPHRON_RANKS=4;");
     strbuf_release(&all);
     arena_release(&a);
 }
@@ -211,7 +214,8 @@ static void large_output_keeps_head_and_tail(void **state)
 {
     struct arena a;
     arena_init(&a);
-    const char *const cmds[] = {"echo begin; head -c 40000000 /dev/zero | tr '\\0' x; echo; echo end"};
+    const char *const cmds[] = {
+        "echo begin; head -c 40000000 /dev/zero | tr '\\0' x; echo; echo end"};
     struct job_result out = run(cmds, 1, &a);
     assert_int_equal(out.status, 0);
     assert_true(out.output_bytes < RUNNER_OUTPUT_MAX + 10000000);
@@ -255,8 +259,9 @@ static void the_guard_ends_the_stages_of_a_killed_parent(void **state)
     pid_t parent = fork();
     if (parent == 0) {
         struct runner *r = local(1, true);
-        const char *const cmds[] = {"setsid sleep 1000 & echo $! $$ > guarded.tmp; mv guarded.tmp guarded; "
-                                    "trap '' TERM; sleep 1000"};
+        const char *const cmds[] = {
+            "setsid sleep 1000 & echo $! $$ > guarded.tmp; mv guarded.tmp guarded; "
+            "trap '' TERM; sleep 1000"};
         struct job j = job_of(0x1234567800000001u + (uint64_t)getpid(), cmds, 1);
         struct arena a;
         arena_init(&a);

@@ -1,4 +1,5 @@
-/* Settings: the INI dialect both ways, levels, paths, DVC's texts. Expected texts were observed with DVC 3.67.1. */
+/* Settings: the INI dialect both ways, levels, paths, DVC's texts. Expected texts were observed
+ * with DVC 3.67.1. */
 #include "config.h"
 
 #include "err.h"
@@ -149,13 +150,16 @@ static void malformed_files_are_refused_with_the_line(void **state)
         const char *text, *error;
     } cases[] = {
         {"[core]\n  remote = a, b\n bogus line\n",
-         "config file error: Invalid line (' bogus line') (matched as neither section nor keyword) at "
+         "config file error: Invalid line (' bogus line') (matched as neither section nor keyword) "
+         "at "
          "line 3."},
         {"[core]\n  remote = a\n[core]\n", "config file error: Duplicate section name at line 3."},
-        {"[core]\nremote = a\nremote = b\n", "config file error: Duplicate keyword name at line 3."},
+        {"[core]\nremote = a\nremote = b\n",
+         "config file error: Duplicate keyword name at line 3."},
         {"[core]\n  remote = \"a\n", "config file error: Parse error in value at line 2."},
-        {"[core\n", "config file error: Invalid line ('[core') (matched as neither section nor keyword) at "
-                    "line 1."},
+        {"[core\n",
+         "config file error: Invalid line ('[core') (matched as neither section nor keyword) at "
+         "line 1."},
         {"[core]\nx\ny\n",
          "config file error: Parsing failed with several errors.\nFirst error at line 2."},
     };
@@ -177,11 +181,13 @@ static void wrong_settings_are_refused_in_dvcs_words_and_change_nothing(void **s
     assert_refused("core.checksum_jobs", "x",
                    P "expected int for dictionary value @ data['core']['checksum_jobs']");
     assert_refused("core.checksum_jobs", "0",
-                   P "value must be at least 1 for dictionary value @ data['core']['checksum_jobs']");
+                   P
+                   "value must be at least 1 for dictionary value @ data['core']['checksum_jobs']");
     assert_refused("cache.shared", "foo",
                    P "expected one of group for dictionary value @ data['cache']['shared']");
-    assert_refused("cache.type", "bogus,x",
-                   P "Unsupported cache type(s): bogus, x for dictionary value @ data['cache']['type']");
+    assert_refused(
+        "cache.type", "bogus,x",
+        P "Unsupported cache type(s): bogus, x for dictionary value @ data['cache']['type']");
     assert_refused("nosec.x", "1", P "extra keys not allowed @ data['nosec']");
     assert_refused("core.nosuch", "1", P "extra keys not allowed @ data['core']['nosuch']");
     assert_refused("remote.s.port", "1", P "extra keys not allowed @ data['remote']['s']['port']");
@@ -189,7 +195,8 @@ static void wrong_settings_are_refused_in_dvcs_words_and_change_nothing(void **s
                    P "expected int for dictionary value @ data['remote']['s']['jobs']");
     assert_refused("remote.s.cache_regions", "true",
                    P "expected bool for dictionary value @ data['remote']['s']['cache_regions']");
-    assert_refused("remote.new.jobs", "3", P "expected 'url' for dictionary value @ data['remote']['new']");
+    assert_refused("remote.new.jobs", "3",
+                   P "expected 'url' for dictionary value @ data['remote']['new']");
     assert_refused("remote.s.url", "foo://b",
                    P "Unsupported URL type foo:// for dictionary value @ data['remote']['s']");
     assert_refused("parsing.bool", "x",
@@ -245,8 +252,7 @@ static void remotes_are_stored_relative_to_the_dvc_folder(void **state)
     assert_string_equal(out.p, "Setting 's3r' as a default remote.\n");
     assert_file(file, "[core]\n    remote = s3r\n['remote \"s3r\"']\n    url = ../../rel\n");
     assert_int_equal(config_remote_add(c, CONFIG_ANY, "s3r", "x", false, false, &out, &e), -1);
-    assert_string_equal(e.text,
-                        P "remote 's3r' already exists. Use `-f|--force` to overwrite it.");
+    assert_string_equal(e.text, P "remote 's3r' already exists. Use `-f|--force` to overwrite it.");
     assert_int_equal(fs_mkdirs("sub/deep", NULL), 0);
     assert_int_equal(chdir("sub/deep"), 0);
     assert_int_equal(config_remote_add(c, CONFIG_ANY, "r2", "../rr", false, false, &out, &e), 0);

@@ -1,4 +1,5 @@
-/* Ignore patterns: gitignore semantics as DVC applies them; and what git itself ignores, checked against `git check-ignore`. */
+/* Ignore patterns: gitignore semantics as DVC applies them; and what git itself ignores, checked
+ * against `git check-ignore`. */
 #include "ignore.h"
 
 #include "fs.h"
@@ -62,8 +63,9 @@ static void single_patterns(void **state)
         {"/*.txt", "a/x.txt", false, false},
         {"a*c", "abbc", false, true},
         {"a*c", "ab/c", false, false},
-        {"a?c", "a\xc3\xbc"
-                "c",
+        {"a?c",
+         "a\xc3\xbc"
+         "c",
          false, true},
         {"[a-c]x", "bx", false, true},
         {"[!a-c]x", "bx", false, false},
@@ -84,7 +86,8 @@ static void single_patterns(void **state)
         {"*a*a*a*a*a*b", "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", false, false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        if (ignore_pattern_match(cases[i].pattern, cases[i].path, cases[i].is_dir) != cases[i].match) {
+        if (ignore_pattern_match(cases[i].pattern, cases[i].path, cases[i].is_dir) !=
+            cases[i].match) {
             fail_msg("'%s' on '%s'%s should %smatch", cases[i].pattern, cases[i].path,
                      cases[i].is_dir ? " (folder)" : "", cases[i].match ? "" : "not ");
         }
@@ -154,13 +157,15 @@ static void gits_own_rules_match_git(void **state)
     const char *const init[] = {"git", "init", "-q", ".", NULL};
     struct proc_status st;
     assert_int_equal(proc_capture(&(struct proc_options){.argv = init}, NULL, NULL, &st, NULL), 0);
-    put(".gitignore", "*.o\n!important.o\n/build\ndocs/*.html\n\\#hash\nspace\\ \n[ab].c\n**/deep/*.x\nfoo/**/bar\n");
+    put(".gitignore", "*.o\n!important.o\n/build\ndocs/*.html\n\\#hash\nspace\\ "
+                      "\n[ab].c\n**/deep/*.x\nfoo/**/bar\n");
     put("lib/.gitignore", "!x.o\n/local\n");
     put(".git/info/exclude", "excluded\n");
     static const char *const paths[] = {
-        "a.o", "important.o", "build", "lib/build", "docs/a.html", "docs/x/a.html", "#hash", "space ",
-        "a.c", "c.c", "q/deep/z.x", "deep/z.x", "foo/bar", "foo/1/2/bar", "lib/x.o", "lib/y.o", "lib/local",
-        "local", "excluded", "lib/excluded", "plain"};
+        "a.o",      "important.o",  "build",   "lib/build", "docs/a.html", "docs/x/a.html",
+        "#hash",    "space ",       "a.c",     "c.c",       "q/deep/z.x",  "deep/z.x",
+        "foo/bar",  "foo/1/2/bar",  "lib/x.o", "lib/y.o",   "lib/local",   "local",
+        "excluded", "lib/excluded", "plain"};
     struct ignore *ig = ignore_new_git(dir);
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         if (ignore_match(ig, paths[i], false) != git_says_ignored(paths[i])) {

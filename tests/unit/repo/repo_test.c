@@ -23,7 +23,8 @@ static char dir[64];
 
 static void git(const char *a, const char *b, const char *c, const char *d)
 {
-    const char *const argv[] = {"git", "-c", "user.name=t", "-c", "user.email=t@t", a, b, c, d, NULL};
+    const char *const argv[] = {"git", "-c", "user.name=t", "-c", "user.email=t@t", a, b,
+                                c,     d,    NULL};
     struct proc_status st;
     struct strbuf out, err;
     strbuf_init(&out);
@@ -55,7 +56,8 @@ static int init(bool no_scm, bool force, bool subdir, struct err *e)
 {
     struct strbuf out;
     strbuf_init(&out);
-    int rc = repo_init(&(struct init_options){.no_scm = no_scm, .force = force, .subdir = subdir}, &out, e);
+    int rc = repo_init(&(struct init_options){.no_scm = no_scm, .force = force, .subdir = subdir},
+                       &out, e);
     strbuf_release(&out);
     return rc;
 }
@@ -90,7 +92,8 @@ static void init_makes_dvcs_files(void **state)
     repo_close(&r);
     assert_int_equal(init(false, false, false, &e), -1);
     assert_string_equal(e.text, "failed to initiate DVC - '.dvc' exists. Use `-f` to force.");
-    assert_int_equal(fs_write_atomic(".dvc/config", "[core]\n    autostage = true\n", 27, 0, NULL), 0);
+    assert_int_equal(fs_write_atomic(".dvc/config", "[core]\n    autostage = true\n", 27, 0, NULL),
+                     0);
     assert_int_equal(init(false, true, false, &e), 0);
     assert_file(".dvc/config", "");
 }

@@ -166,8 +166,10 @@ static void rwlock_has_dvcs_form(void **state)
     assert_int_equal(rwlock_acquire(l, 2, reads, 1, NULL, 0, NULL, &e), 0);
     rwlock_release(l, 1);
     assert_int_equal(rwlock_flush(l, &e), 0);
-    snprintf(expect, sizeof expect,
-             "{\"write\": {}, \"read\": {\"/r/dep\": [{\"pid\": %ld, \"cmd\": \"nephron repro\"}]}}", pid);
+    snprintf(
+        expect, sizeof expect,
+        "{\"write\": {}, \"read\": {\"/r/dep\": [{\"pid\": %ld, \"cmd\": \"nephron repro\"}]}}",
+        pid);
     assert_rwlock(expect);
     rwlock_free(l);
     assert_rwlock("{\"write\": {}, \"read\": {}}");
@@ -179,8 +181,8 @@ static void rwlock_conflicts_are_told_in_dvcs_words(void **state)
     long other = (long)getppid();
     struct rwlock *l = rwlock_new(&repo, "me");
     struct err e = ERR_INIT;
-    snprintf(text, sizeof text, "{\"write\": {\"%s/a.out\": {\"pid\": %ld, \"cmd\": \"dvc repro\"}}}", dir,
-             other);
+    snprintf(text, sizeof text,
+             "{\"write\": {\"%s/a.out\": {\"pid\": %ld, \"cmd\": \"dvc repro\"}}}", dir, other);
     put_rwlock(text);
     char path[96], below[96];
     snprintf(path, sizeof path, "%s/a.out", dir);
@@ -189,7 +191,8 @@ static void rwlock_conflicts_are_told_in_dvcs_words(void **state)
     assert_int_equal(rwlock_acquire(l, 1, NULL, 0, writes, 1, NULL, &e), -1);
     assert_int_equal(e.code, ERR_BUSY);
     snprintf(expect, sizeof expect,
-             "'%s' is busy, it is being blocked by:\n  (PID %ld): dvc repro\n\nIf there are no processes "
+             "'%s' is busy, it is being blocked by:\n  (PID %ld): dvc repro\n\nIf there are no "
+             "processes "
              "with such PIDs, you can manually remove '%s/.dvc/tmp/rwlock' and try again.",
              path, other, dir);
     assert_string_equal(e.text, expect);
@@ -201,7 +204,8 @@ static void rwlock_conflicts_are_told_in_dvcs_words(void **state)
 static void readers_do_not_block_readers(void **state)
 {
     char text[256];
-    snprintf(text, sizeof text, "{\"read\": {\"/r/a\": [{\"pid\": %ld, \"cmd\": \"dvc\"}]}}", (long)getppid());
+    snprintf(text, sizeof text, "{\"read\": {\"/r/a\": [{\"pid\": %ld, \"cmd\": \"dvc\"}]}}",
+             (long)getppid());
     put_rwlock(text);
     struct rwlock *l = rwlock_new(&repo, "me");
     const char *const a[] = {"/r/a"};
@@ -220,7 +224,8 @@ static void the_dead_are_dropped_with_a_warning(void **state)
     }
     waitpid(dead, NULL, 0);
     char text[256], expect[256];
-    snprintf(text, sizeof text, "{\"write\": {\"%s/a.out\": {\"pid\": %ld, \"cmd\": \"dvc repro\"}}}", dir,
+    snprintf(text, sizeof text,
+             "{\"write\": {\"%s/a.out\": {\"pid\": %ld, \"cmd\": \"dvc repro\"}}}", dir,
              (long)dead);
     put_rwlock(text);
     struct rwlock *l = rwlock_new(&repo, "me");
@@ -230,10 +235,11 @@ static void the_dead_are_dropped_with_a_warning(void **state)
     snprintf(path, sizeof path, "%s/a.out", dir);
     const char *const writes[] = {path};
     assert_int_equal(rwlock_acquire(l, 1, NULL, 0, writes, 1, &w, NULL), 0);
-    snprintf(expect, sizeof expect,
-             "WARNING: Process 'dvc repro' with (Pid %ld), in RWLock-file 'a.out' had been killed. Auto "
-             "removed it from the lock file.\n",
-             (long)dead);
+    snprintf(
+        expect, sizeof expect,
+        "WARNING: Process 'dvc repro' with (Pid %ld), in RWLock-file 'a.out' had been killed. Auto "
+        "removed it from the lock file.\n",
+        (long)dead);
     assert_string_equal(w.p, expect);
     strbuf_release(&w);
     rwlock_free(l);
@@ -241,8 +247,13 @@ static void the_dead_are_dropped_with_a_warning(void **state)
 
 static void torn_files_are_taken_up(void **state)
 {
-    static const char *const torn[] = {"", "{\"write\": {\"/a\": {\"pi", "[]", "\"x\"", "{\"write\": 3}",
-                                       "{\"write\": {\"/a\": {\"pid\": \"x\"}}, \"read\": {\"/b\": [1, null]}}"};
+    static const char *const torn[] = {
+        "",
+        "{\"write\": {\"/a\": {\"pi",
+        "[]",
+        "\"x\"",
+        "{\"write\": 3}",
+        "{\"write\": {\"/a\": {\"pid\": \"x\"}}, \"read\": {\"/b\": [1, null]}}"};
     const char *const writes[] = {"/a"};
     for (size_t i = 0; i < sizeof torn / sizeof *torn; i++) {
         put_rwlock(torn[i]);
