@@ -16,6 +16,7 @@
 #include "store.h"
 
 #include <errno.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -386,6 +387,10 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
         log_set_level(a.verbose > 1 ? LOG_DEBUG : LOG_INFO);
     }
     install_signals();
+    if (b.open_runner == NULL) {
+        /* As DVC (close_fds): stages get 0, 1, 2 and nothing that our parent left open. */
+        close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
+    }
     struct repo r;
     if (repo_open(&r, NULL, &e) < 0) {
         code = report(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);

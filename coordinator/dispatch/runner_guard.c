@@ -1,4 +1,5 @@
-/* See runner_guard.h. Forked, not spawned: it must not depend on finding a program. */
+/* See runner_guard.h. Forked, not spawned: it must not depend on finding a program. The child calls
+ * only what is safe after a fork of a program with threads. */
 #include "runner_guard.h"
 
 #include "alloc.h"
@@ -75,16 +76,23 @@ static size_t signal_all(const struct guard *g, int sig)
             count++;
         }
     }
-    DIR *proc = opendir("/proc");
-    struct dirent *d;
-    while (proc != NULL && (d = readdir(proc)) != NULL) {
-        long pid = isdigit((unsigned char)d->d_name[0]) ? strtol(d->d_name, NULL, 10) : 0;
-        if (pid > 1 && pid != getpid() && has_mark(g, pid) && kill((pid_t)pid, sig) == 0) {
-            count++;
+    /* By the system call: opendir allocates, and a lock of the allocator may have been held by a
+     * thread that the fork left behind. */
+    static _Alignas(8) char entries[32768];
+    int proc = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ssize_t n;
+    while (proc >= 0 && (n = getdents64(proc, entries, sizeof entries)) > 0) {
+        for (ssize_t at = 0; at < n;) {
+            const struct dirent64 *d = (const struct dirent64 *)(const void *)(entries + at);
+            at += d->d_reclen;
+            long pid = isdigit((unsigned char)d->d_name[0]) ? strtol(d->d_name, NULL, 10) : 0;
+            if (pid > 1 && pid != getpid() && has_mark(g, pid) && kill((pid_t)pid, sig) == 0) {
+                count++;
+            }
         }
     }
-    if (proc != NULL) {
-        closedir(proc);
+    if (proc >= 0) {
+        close(proc);
     }
     return count;
 }

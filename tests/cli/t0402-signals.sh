@@ -16,6 +16,7 @@ slow_repo() {
 # in_background COMMAND…: SIGINT is ignored in what a shell starts with &; this gives it back
 in_background() {
     perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$@" &
+    echo $! >>"$SHARNESS_TRASH_DIRECTORY/started"
 }
 
 for sig in INT TERM; do
@@ -36,8 +37,8 @@ done
 test_expect_success 'a second repro exits 75 and names the first; --wait waits for it' '
     at . && rm -f pid && slow_repo busy && { in_background nephron repro >out 2>err; } && n=$! && wait_for ../pid &&
     test_expect_code 75 nephron repro 2>busy && grep "process $n " busy && grep "nephron repro" busy &&
-    { nephron repro --wait >waited 2>&1 & } && w=$! && sleep 0.3 && kill -0 $w &&
-    sed -i "s/sleep 1000/true/" dvc.yaml && kill -KILL $(cat ../pid) && { wait $n; true; } && wait $w &&
+    { in_background nephron repro --wait >waited 2>&1; } && w=$! && sleep 0.3 && kill -0 $w &&
+    sed -i "s/sleep 1000/true/" dvc.yaml && kill -KILL -$(cat ../pid) && { wait $n; true; } && wait $w &&
     grep "Updating lock file" waited
 '
 
@@ -55,10 +56,15 @@ test_expect_success 'kill -9 of the coordinator alone: the stage is ended, the n
 test_expect_success 'a stage that leaves a daemon behind ends, and keeps no lock' '
     new_repo daemon && cd daemon && cat >dvc.yaml <<-\EOF &&
 	stages:
-	  s: {cmd: "sleep 30 > /dev/null 2>&1 & echo $! > ../daemon.pid; touch o", outs: [o]}
+	  s: {cmd: "sleep 30 > /dev/null 2>&1 & echo $! >> ../daemon.pid; touch o", outs: [o]}
 	EOF
     timeout 20 nephron repro >out && nephron repro -f >out2 && test -e o; code=$?
     kill $(cat ../daemon.pid) 2>/dev/null; test $code = 0
 '
+
+# What a failed test left running.
+for p in $(cat "$SHARNESS_TRASH_DIRECTORY/started"); do
+    kill -TERM $p 2>/dev/null
+done
 
 test_done
