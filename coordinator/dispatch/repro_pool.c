@@ -39,6 +39,16 @@ static void push(struct queue *q, struct task *t)
     q->last = t;
 }
 
+/* Someone holds a slot for it: it goes before what only has to be stored. */
+static void push_front(struct queue *q, struct task *t)
+{
+    t->next = q->first;
+    q->first = t;
+    if (q->last == NULL) {
+        q->last = t;
+    }
+}
+
 static struct task *pop(struct queue *q)
 {
     struct task *t = q->first;
@@ -195,7 +205,13 @@ void pool_submit(struct pool *p, struct task *t)
     }
     pthread_mutex_lock(&p->lock);
     p->busy++;
-    push(inline_work ? &p->finished : &p->todo, t);
+    if (inline_work) {
+        push(&p->finished, t);
+    } else if (t->kind == TASK_PREPARE) {
+        push_front(&p->todo, t);
+    } else {
+        push(&p->todo, t);
+    }
     pthread_cond_signal(&p->work);
     pthread_mutex_unlock(&p->lock);
 }

@@ -20,6 +20,9 @@
 #include <string.h>
 
 #define JUDGE_BATCH 256
+/* Storing waits for the disk, not for a core, and several syncs at once cost hardly more than one.
+ */
+#define POOL_THREADS 8
 
 void run_note(struct run *run, bool warning, const char *fmt, ...)
 {
@@ -281,7 +284,7 @@ static bool pull_data(struct run *run, struct arena *a, const struct stage *st,
 void stage_open_pool(struct run *run)
 {
     if (run->pool == NULL) {
-        int threads = run->c->in_order ? 0 : run->c->slots < 4 ? run->c->slots : 4;
+        int threads = run->c->in_order ? 0 : POOL_THREADS;
         run->pool = pool_new(run, threads);
     }
 }

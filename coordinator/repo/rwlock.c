@@ -17,9 +17,11 @@
 #include "repo.h"
 #include "value.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct holder {
@@ -288,20 +290,58 @@ static void add_own(const struct rwlock *l, struct arena *a, struct value *doc)
     }
 }
 
+/* A write that ends inside of the file's first page is done whole or not at all, also under kill
+ * -9. */
+#define IN_PLACE_BYTES 4096
+
+/*
+ * Over the old text, padded with blanks to its length, then cut: valid JSON at every moment. A temp
+ * file and a rename for every edit would make and free an inode each; on ext4 without a journal,
+ * which passes over inodes freed in the last seconds, that made starting a stage twice as slow.
+ */
+static int store_in_place(const struct rwlock *l, const struct strbuf *text, bool *done,
+                          struct err *e)
+{
+    char page[IN_PLACE_BYTES];
+    struct stat st;
+    *done = false;
+    int fd = open(l->path, O_WRONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    int rc = 0;
+    if (fstat(fd, &st) == 0 && st.st_size > 0 && st.st_size <= IN_PLACE_BYTES &&
+        text->n <= IN_PLACE_BYTES) {
+        size_t n = text->n > (size_t)st.st_size ? text->n : (size_t)st.st_size;
+        memset(page, ' ', n);
+        memcpy(page, text->p, text->n);
+        if (pwrite(fd, page, n, 0) != (ssize_t)n || ftruncate(fd, (off_t)text->n) != 0) {
+            rc = err_sys(e, "cannot write %s", l->path);
+        }
+        *done = true;
+    }
+    close(fd);
+    return rc;
+}
+
 /* The file is a hint for other processes, not a record: no fsync, but whole at every moment. */
 static int store(const struct rwlock *l, const struct value *doc, struct err *e)
 {
     struct strbuf text;
+    struct fs_temp t;
+    bool done;
     strbuf_init(&text);
     json_write(&text, doc, &(struct json_style){.utf8 = false});
-    struct fs_temp t;
-    int rc = fs_temp_open(&t, l->path, 0, e);
-    if (rc == 0) {
-        rc = fs_write_all(t.fd, text.p, text.n, t.path, e);
-        if (rc < 0) {
-            fs_temp_abort(&t);
-        } else {
-            rc = fs_temp_commit(&t, l->path, true, e);
+    int rc = store_in_place(l, &text, &done, e);
+    if (!done) {
+        rc = fs_temp_open(&t, l->path, 0, e);
+        if (rc == 0) {
+            rc = fs_write_all(t.fd, text.p, text.n, t.path, e);
+            if (rc < 0) {
+                fs_temp_abort(&t);
+            } else {
+                rc = fs_temp_commit(&t, l->path, true, e);
+            }
         }
     }
     strbuf_release(&text);
