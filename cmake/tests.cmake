@@ -35,7 +35,11 @@ endfunction()
 function(nephron_cli_test file)
   cmake_parse_arguments(ARG "RUN_SERIAL" "TIMEOUT;PROCESSORS" "LABELS" ${ARGN})
   get_filename_component(name ${file} NAME_WE)
-  add_test(NAME ${name} COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${file})
+  # Outside of the source tree, which is a repository itself; one folder a build tree and test.
+  string(MD5 tree "${CMAKE_BINARY_DIR}")
+  string(SUBSTRING ${tree} 0 8 tree)
+  add_test(NAME ${name}
+    COMMAND ${CMAKE_CURRENT_SOURCE_DIR}/${file} --root=/tmp/nephron-cli-${tree}-${name})
   set(labels cli)
   if(ARG_LABELS)
     set(labels ${ARG_LABELS})

@@ -105,7 +105,7 @@ test_expect_success 'a finished training leaves no checkpoint and no temp file' 
 
 # kill -9 at whatever step has passed when a checkpoint is there.
 test_expect_success 'killed -9 after a checkpoint and started again on another number of ranks: equal' '
-    project k "EPOCHS=6" &&
+    project k "EPOCHS=20" &&
     (cd k && "$N" train -q) && results k >whole &&
     rm -r k/artifacts/training &&
     start_train k killed.err &&
@@ -132,16 +132,16 @@ test_expect_success 'SIGTERM: a checkpoint, exit 143, and the next start goes on
 '
 
 test_expect_success 'other settings: the checkpoint of an earlier training is not taken up' '
-    project o "EPOCHS=3" &&
+    project o "EPOCHS=60" &&
     cp -r o o2 &&
-    (cd o2 && sed -i "s/^EPOCHS: 3/EPOCHS: 1/" params.yaml && "$N" train -q) &&
+    (cd o2 && sed -i "s/^EPOCHS: 60/EPOCHS: 1/" params.yaml && "$N" train -q) &&
     results o2 >other-alone &&
     start_train o o.err &&
     wait_until grep -q "^epoch 1/" o.err &&
     kill -TERM $child &&
     { wait $child; test $? = 143; } &&
     has_checkpoint o &&
-    sed -i "s/^EPOCHS: 3/EPOCHS: 1/" o/params.yaml &&
+    sed -i "s/^EPOCHS: 60/EPOCHS: 1/" o/params.yaml &&
     (cd o && "$N" train 2>../o2.err) &&
     test_expect_code 1 grep "resuming" o2.err &&
     results o >other && test_cmp other-alone other
