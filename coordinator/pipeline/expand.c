@@ -424,7 +424,7 @@ static int make_stage(const struct expand *x, const struct definition *d, const 
             return -1;
         }
     }
-    struct value *body;
+    struct value *body = NULL;
     int r = resolve_body(x, t, name, d->body, &body, e);
     x->context->expanded_bytes = t->expanded_bytes;
     x->context->item = x->context->key = NULL;
