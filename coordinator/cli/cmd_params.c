@@ -139,32 +139,29 @@ static int metrics_side(struct session *s, const struct value *wanted, const cha
     return 0;
 }
 
-/* A revision that does not resolve is only an error when the person named it. */
-static int resolve_old(struct session *s, struct diff_words *w, bool named, struct err *e)
+/* Checks both revisions. HEAD that nobody named may not exist yet: then there is nothing old. */
+static int check_revisions(struct session *s, const struct diff_words *w, bool named, bool *has_old,
+                           struct err *e)
 {
     char commit[65];
-    if (git_rev_parse(&s->repo, w->old_rev, commit, named ? e : NULL) < 0) {
-        if (named) {
-            return -1;
-        }
-        w->old_rev = NULL;
+    *has_old = git_rev_parse(&s->repo, w->old_rev, commit, named ? e : NULL) == 0;
+    if (!*has_old && named) {
+        return -1;
     }
     return w->new_rev != NULL ? git_rev_parse(&s->repo, w->new_rev, commit, e) : 0;
 }
 
-static int diff_sides(struct session *s, struct diff_words *w, bool metrics, bool named,
+static int diff_sides(struct session *s, const struct diff_words *w, bool metrics, bool named,
                       struct value **diff, struct err *e)
 {
     struct value *old_side = value_map(&s->arena), *new_side;
     if (s->repo.scm_root == NULL) {
         return err_set(e, ERR_USAGE, "cannot compare revisions: this repository has no git");
     }
-    const char *shown_old = w->old_rev;
-    if (resolve_old(s, w, named, e) < 0) {
+    bool has_old;
+    if (check_revisions(s, w, named, &has_old, e) < 0) {
         return -1;
     }
-    bool has_old = w->old_rev != NULL;
-    w->old_rev = shown_old;
     const struct value *wanted = metrics ? metrics_wanted(s, &w->targets) : params_wanted(s, w);
     int rc = 0;
     if (metrics) {

@@ -82,14 +82,14 @@ void session_close(struct session *s)
 int session_fail(const struct err *e, int code)
 {
     static const char outside[] = "you are not inside of a DVC repository";
-    report_error(e);
     if (e->code == ERR_CONFIG) {
-        return 251;
+        code = 251;
+    } else if (strncmp(e->text, outside, sizeof(outside) - 1) == 0) {
+        code = 253;
+    } else if (e->code == ERR_BUSY && e->detail == 75) {
+        code = 75;
     }
-    if (strncmp(e->text, outside, sizeof(outside) - 1) == 0) {
-        return 253;
-    }
-    return e->code == ERR_BUSY && e->detail == 75 ? 75 : code;
+    return report_error(e, code);
 }
 
 bool session_options(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args,

@@ -116,18 +116,12 @@ static int explain(const struct repro_context *c, const struct opt_list *targets
     return rc;
 }
 
-static int report(const struct err *e, int code)
-{
-    report_error(e);
-    return code;
-}
-
 static int run(const struct opt_list *targets, bool json, bool check)
 {
     struct err e = ERR_INIT;
     struct repo r;
     if (repo_open(&r, NULL, &e) < 0) {
-        return report(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);
+        return report_error(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);
     }
     struct pipeline p = {0};
     struct graph g = {0};
@@ -148,7 +142,7 @@ static int run(const struct opt_list *targets, bool json, bool check)
         pipeline_release(&p);
     }
     repo_close(&r);
-    return rc < 0 ? report(&e, 2) : check && stale ? 1 : 0;
+    return rc < 0 ? report_error(&e, 2) : check && stale ? 1 : 0;
 }
 
 int explain_main(int argc, char **argv)
@@ -174,7 +168,7 @@ int explain_main(int argc, char **argv)
     int code = 0;
     if (r == OPT_BAD) {
         opt_print_usage(&spec);
-        code = report(&e, 2);
+        code = report_error(&e, 2);
     } else if (r == OPT_OK) {
         code = run(&targets, json, check);
     }

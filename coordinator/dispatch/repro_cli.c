@@ -295,12 +295,6 @@ static int maybe_launch(struct session *s, struct repro_context *c, int argc, ch
     return launch_mpirun((int)s->args->ranks, s->args->hostfile, argc, argv, e);
 }
 
-static int report(const struct err *e, int code)
-{
-    report_error(e);
-    return code;
-}
-
 static int run(struct session *s, struct repro_context *c, struct err *e)
 {
     struct repro_result result = {0};
@@ -312,7 +306,7 @@ static int run(struct session *s, struct repro_context *c, struct err *e)
     }
     c->reporter->ops->close(c->reporter);
     if (rc < 0) {
-        return report(e, result.exit_code != 0 ? result.exit_code : 255);
+        return report_error(e, result.exit_code != 0 ? result.exit_code : 255);
     }
     if (result.ran == 0 && !a->quiet && !a->json) {
         printf("Data and pipelines are up to date.\n");
@@ -333,7 +327,7 @@ static int with_graph(struct session *s, struct repo *r, int argc, char **argv, 
         store = store_open(r, &so, e);
     }
     if (store == NULL) {
-        code = report(e, e->code == ERR_CONFIG ? 251 : 255);
+        code = report_error(e, e->code == ERR_CONFIG ? 251 : 255);
     } else {
         struct repro_context c = {
             .repo = r,
@@ -349,7 +343,7 @@ static int with_graph(struct session *s, struct repo *r, int argc, char **argv, 
             .in_order = is_live(s),
         };
         int rc = maybe_launch(s, &c, argc, argv, e);
-        code = rc < 0 ? report(e, 255) : run(s, &c, e);
+        code = rc < 0 ? report_error(e, 255) : run(s, &c, e);
         store_close(store);
     }
     if (have_graph) {
@@ -393,15 +387,15 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
     }
     struct repo r;
     if (repo_open(&r, NULL, &e) < 0) {
-        code = report(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);
+        code = report_error(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);
     } else {
         /* Who waits reads the pipeline afterwards, and holds nothing that the other needs to end.
          */
         bool go = !a.opt.wait || a.opt.dry ||
                   repolock_acquire(&s.lock, &r, REPOLOCK_REPRO, cmd, true, &stop.count, &e) == 0;
         code = go                          ? with_graph(&s, &r, argc, argv, &e)
-               : e.code == ERR_INTERRUPTED ? report(&e, 128 + stop.signal)
-                                           : report(&e, 255);
+               : e.code == ERR_INTERRUPTED ? report_error(&e, 128 + stop.signal)
+                                           : report_error(&e, 255);
         repolock_release(&s.lock);
         repo_close(&r);
     }

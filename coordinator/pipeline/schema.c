@@ -14,6 +14,7 @@
 
 #include "alloc.h"
 #include "err.h"
+#include "report.h"
 #include "yaml.h"
 
 enum rule_kind {
@@ -572,7 +573,7 @@ static int refuse(const struct faults *f, const struct value *doc, const char *s
     }
     err_set(e, ERR_FORMAT, "%s", b.p);
     if (e) {
-        e->detail = SCHEMA_ERR_PLAIN;
+        e->detail = REPORT_PLAIN;
     }
     strbuf_release(&b);
     return -1;
@@ -628,7 +629,7 @@ static int refuse_syntax(const struct err *cause, const char *shown, struct str 
         err_append(e, ", in line %u, column %u", line, column);
     }
     if (e) {
-        e->detail = SCHEMA_ERR_PLAIN;
+        e->detail = REPORT_PLAIN;
     }
     return -1;
 }

@@ -14,11 +14,9 @@ struct err;
  *
  *   extra keys not allowed, in stages -> s -> bogus, line 3, column 5
  *
- * Such messages stand alone: e->detail is SCHEMA_ERR_PLAIN, and the program prints them without
+ * Such messages stand alone: e->detail is REPORT_PLAIN, and report.h prints them without
  * "ERROR: ".
  */
-
-#define SCHEMA_ERR_PLAIN 0x534348 /* in err.detail: print the text as it is */
 
 enum schema_kind { SCHEMA_DVC_YAML, SCHEMA_DVC_FILE, SCHEMA_DVC_LOCK };
 

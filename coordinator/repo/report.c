@@ -6,22 +6,15 @@
 
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 
-/* "'./dvc.yaml' validation failed…", "'./dvc.lock' is invalid." */
-static bool is_about_form(const char *text)
+int report_error(const struct err *e, int code)
 {
-    size_t line = strcspn(text, "\n");
-    const char *failed = strstr(text, "' validation failed"), *invalid = strstr(text, "' is invalid.");
-    return text[0] == '\'' && ((failed != NULL && (size_t)(failed - text) < line) ||
-                               (invalid != NULL && (size_t)(invalid - text) < line));
-}
-
-void report_error(const struct err *e)
-{
+    /* Marked texts begin with the file's name in quotes; one that begins otherwise was wrapped. */
+    bool plain = e->detail == REPORT_PLAIN && e->text[0] == '\'';
+    const char *prefix = e->code == ERR_CONFIG ? "ERROR: configuration error - "
+                         : plain               ? ""
+                                               : "ERROR: ";
     fflush(stdout);
-    const char *prefix = e->code == ERR_CONFIG       ? "ERROR: configuration error - "
-                         : is_about_form(e->text) ? ""
-                                                  : "ERROR: ";
     fprintf(stderr, "%s%s\n", prefix, e->text);
+    return code;
 }

@@ -3,8 +3,12 @@
 
 struct err;
 
-/* The one line (or more) on stderr that ends a command, after what is pending on stdout: "ERROR: …", for settings "ERROR: configuration
- * error - …"; what is wrong with a pipeline file's form stands alone, as DVC prints it. */
-void report_error(const struct err *e);
+/* In err.detail: the text stands alone, without "ERROR: ", as DVC prints what is wrong with the form of
+ * a pipeline or lock file. A text that was wrapped in another does not. */
+#define REPORT_PLAIN 0x534348
+
+/* What ends a command, on stderr, after what is pending on stdout: "ERROR: …", for settings "ERROR:
+ * configuration error - …". Answers `code`, for callers that return it. */
+int report_error(const struct err *e, int code);
 
 #endif

@@ -14,6 +14,7 @@
 #include "alloc.h"
 #include "emit.h"
 #include "err.h"
+#include "report.h"
 #include "yaml.h"
 
 #include <stdlib.h>
@@ -301,21 +302,31 @@ static int read_top(struct lock *l, struct value *doc, struct err *e)
     return 0;
 }
 
+/* "'./dvc.lock' is invalid." and why. */
+static int refuse_form(const struct lock *l, const char *what, const struct err *why, struct err *e)
+{
+    const char *dot = l->shown[0] == '/' || !strncmp(l->shown, "..", 2) ? "" : "./";
+    err_set(e, why->code, "'%s%s' %s.\n\n%s", dot, l->shown, what, why->text);
+    if (e) {
+        e->detail = REPORT_PLAIN;
+    }
+    return -1;
+}
+
 int lock_parse_yaml(struct lock *l, struct str text, struct err *e)
 {
     struct yaml_options opt = {
         .name = l->shown, .max_bytes = MAX_LOCK_BYTES, .max_nodes = MAX_LOCK_NODES};
-    const char *dot = l->shown[0] == '/' || !strncmp(l->shown, "..", 2) ? "" : "./";
     struct err inner = ERR_INIT;
     struct value *doc = yaml_parse(&l->arena, text, &opt, &inner);
     if (!doc) {
-        return err_set(e, inner.code, "'%s%s' is invalid.\n\n%s", dot, l->shown, inner.text);
+        return refuse_form(l, "is invalid", &inner, e);
     }
     if (doc->type == VALUE_NULL) {
         return 0; /* nothing but comments */
     }
     if (read_top(l, doc, &inner) < 0) {
-        return err_set(e, inner.code, "'%s%s' validation failed.\n\n%s", dot, l->shown, inner.text);
+        return refuse_form(l, "validation failed", &inner, e);
     }
     l->exists = true;
     return 0;

@@ -53,4 +53,16 @@ test_expect_success 'an output twice: every command that needs the graph' '
 	done
 '
 
+test_expect_success 'a merge that was not finished' '
+	refused "<<<<<<< HEAD\nstages: {\n=======\n" \
+		"^.\./dvc.yaml. is invalid (possible merge conflicts)\.$"
+'
+test_expect_success 'a lock file of the wrong form stands alone too' '
+	printf "stages:\n  s:\n    cmd: echo\n" >dvc.yaml &&
+	printf "schema: nonsense\n" >dvc.lock &&
+	test_expect_code 1 nephron status 2>err &&
+	grep "^.\./dvc.lock. validation failed\.$" err &&
+	rm dvc.lock
+'
+
 test_done

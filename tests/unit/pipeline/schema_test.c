@@ -1,5 +1,6 @@
 /* Refusals of dvc.yaml and .dvc files: the texts are DVC 3.67's own, taken from its stderr. */
 #include "pipeline_check.h"
+#include "report.h"
 #include "schema.h"
 
 struct refusal {
@@ -42,7 +43,7 @@ static void refuses_as_dvc(void **state)
 {
     for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
         assert_string_equal(place_load_yaml(*state, refusals[i].text), refusals[i].error);
-        assert_int_equal(((struct place *)*state)->e.detail, SCHEMA_ERR_PLAIN);
+        assert_int_equal(((struct place *)*state)->e.detail, REPORT_PLAIN);
         assert_int_equal(((struct place *)*state)->e.code, ERR_FORMAT);
     }
 }
