@@ -84,16 +84,6 @@ void err_clear(struct err *e)
     e->text[0] = '\0';
 }
 
-const char *err_code_name(enum err_code code)
-{
-    static const char *const names[] = {
-#define X(name, text) text,
-        ERR_CODES(X)
-#undef X
-    };
-    return (size_t)code < sizeof(names) / sizeof(names[0]) ? names[code] : "unknown error";
-}
-
 _Noreturn void err_bug(const char *file, int line, const char *fmt, ...)
 {
     fprintf(stderr, "nephron: internal error at %s:%d: ", file, line);

@@ -16,24 +16,19 @@
  * Only main() and long-lived loops print.
  */
 
-#define ERR_CODES(X)                                                                               \
-    X(NONE, "no error")                                                                            \
-    X(USAGE, "wrong usage")                                                                        \
-    X(MISSING, "not found")                                                                        \
-    X(FORMAT, "malformed input")                                                                   \
-    X(CONFIG, "configuration error")                                                               \
-    X(IO, "input/output error")                                                                    \
-    X(BUSY, "busy")                                                                                \
-    X(REMOTE, "remote error")                                                                      \
-    X(CHILD, "child process failed")                                                               \
-    X(INTERRUPTED, "interrupted")                                                                  \
-    X(LIMIT, "limit exceeded")                                                                     \
-    X(BUG, "internal error")
-
 enum err_code {
-#define X(name, text) ERR_##name,
-    ERR_CODES(X)
-#undef X
+    ERR_NONE,
+    ERR_USAGE,       /* wrong command line, or a request that makes no sense */
+    ERR_MISSING,     /* not found */
+    ERR_FORMAT,      /* malformed input */
+    ERR_CONFIG,      /* settings */
+    ERR_IO,
+    ERR_BUSY,        /* somebody else is at work here */
+    ERR_REMOTE,
+    ERR_CHILD,       /* a child process failed */
+    ERR_INTERRUPTED,
+    ERR_LIMIT,       /* input beyond a documented limit */
+    ERR_BUG,
 };
 
 struct err {
@@ -69,7 +64,6 @@ static inline int err_failed(void) { return -1; }
 #define err_append(...) (err_append(__VA_ARGS__), err_failed())
 
 void err_clear(struct err *e);
-const char *err_code_name(enum err_code code);
 
 /* For states that only a bug can cause, also in release builds: prints file and line, aborts. */
 _Noreturn void err_bug(const char *file, int line, const char *fmt, ...)

@@ -222,22 +222,6 @@ int fs_write_if_changed(const char *path, const void *data, size_t n, bool *chan
     return same ? 0 : fs_write_atomic(path, data, n, 0, e);
 }
 
-int fs_append(const char *path, const void *data, size_t n, struct err *e)
-{
-    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        return err_sys(e, "cannot open %s", path);
-    }
-    int rc = fs_write_all(fd, data, n, path, e);
-    if (rc == 0 && sync_on && fdatasync(fd) < 0) {
-        rc = err_sys(e, "cannot sync %s", path);
-    }
-    if (close(fd) < 0 && rc == 0) {
-        rc = err_sys(e, "cannot write %s", path);
-    }
-    return rc;
-}
-
 void fs_sweep_temp(const char *dir)
 {
     DIR *d = opendir(dir);

@@ -31,7 +31,6 @@ int fs_write_atomic(const char *path, const void *data, size_t n, mode_t mode, s
  * *changed may be NULL. */
 int fs_write_if_changed(const char *path, const void *data, size_t n, bool *changed, struct err *e);
 int fs_write_all(int fd, const void *data, size_t n, const char *name, struct err *e);
-int fs_append(const char *path, const void *data, size_t n, struct err *e); /* with fsync */
 
 struct fs_temp {
     int fd;

@@ -168,7 +168,7 @@ static int fork_child(pid_t *pid, const struct proc_options *opt, const struct s
 
 int proc_start(struct proc *p, const struct proc_options *opt, struct err *e)
 {
-    *p = (struct proc){.pid = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1, .guard_fd = -1};
+    *p = (struct proc){.pid = -1, .stdin_fd = -1, .stdout_fd = -1, .stderr_fd = -1};
     struct stdio_plan plan;
     if (plan_stdio(&plan, opt, e) < 0) {
         return -1;

@@ -31,7 +31,6 @@ struct proc {
     pid_t pid;
     int stdin_fd, stdout_fd, stderr_fd; /* our ends of pipes, or -1 */
     bool has_group;
-    int guard_fd; /* private to proc.c */
 };
 
 struct proc_status {

@@ -722,15 +722,3 @@ struct value *toml_parse(struct arena *a, struct str text, const char *name, str
     free(p.notes);
     return doc;
 }
-
-struct value *toml_load(struct arena *a, const char *path, struct err *e)
-{
-    struct strbuf text;
-    strbuf_init(&text);
-    struct value *doc = NULL;
-    if (fs_read(path, MAX_BYTES, &text, e) == 0) {
-        doc = toml_parse(a, strbuf_str(&text), path, e);
-    }
-    strbuf_release(&text);
-    return doc;
-}

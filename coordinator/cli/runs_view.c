@@ -108,12 +108,6 @@ static struct value *time_value(struct arena *a, int64_t ms)
     return value_cstr(a, text);
 }
 
-struct value *runs_time(struct arena *a, struct str ms)
-{
-    int64_t v;
-    return num_parse_int(ms, &v) ? time_value(a, v) : value_null(a);
-}
-
 const char *runs_field(const struct run_record *run, const char *name)
 {
     struct str s = value_as_str(value_get(run->fields, name));

@@ -40,7 +40,6 @@ void runs_print_json(const struct value *v);
 struct value *runs_json(struct arena *a, const struct run_record *run, bool whole);
 /* Number text as a JSON number; NaN, infinities and what is no number become null. */
 struct value *runs_number(struct arena *a, struct str text);
-struct value *runs_time(struct arena *a, struct str ms); /* null when absent */
 
 const char *runs_field(const struct run_record *run, const char *name); /* "" when absent */
 int64_t runs_field_ms(const struct run_record *run, const char *name);  /* 0 when absent */

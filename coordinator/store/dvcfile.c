@@ -281,28 +281,6 @@ int dvcfile_edit(struct str text, const char *key, size_t index, const struct ha
     return 0;
 }
 
-int dvcfile_set_md5(struct str text, const char *stage_md5, struct strbuf *out, struct err *e)
-{
-    struct lines l = {0};
-    struct arena a;
-    bool found = false;
-    arena_init(&a);
-    split_lines(text, &l);
-    for (size_t i = 0; i < l.count; i++) {
-        if (has_key(l.items[i], 0, "md5")) {
-            found = true;
-            strbuf_adds(out, "md5: ");
-            put_scalar(out, value_cstr(&a, stage_md5), 5);
-            strbuf_addch(out, '\n');
-        } else {
-            strbuf_addstr(out, l.items[i]);
-        }
-    }
-    free(l.items);
-    arena_release(&a);
-    return found ? 0 : err_set(e, ERR_FORMAT, "the file has no 'md5'");
-}
-
 /* ---- md5 of an import ---- */
 
 static bool is_excluded(struct str key)

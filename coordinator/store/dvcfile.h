@@ -27,7 +27,6 @@ void dvcfile_new(struct strbuf *out, const char *path, const struct hash *hash);
  * when the text has no such item. A file in flow style is written anew in block style. */
 int dvcfile_edit(struct str text, const char *key, size_t index, const struct hash *hash,
                  struct strbuf *out, struct err *e);
-int dvcfile_set_md5(struct str text, const char *stage_md5, struct strbuf *out, struct err *e);
 /* md5 of an import stage over its canonical JSON (dvc.md §4). `doc` is the parsed file. */
 void dvcfile_stage_md5(const struct value *doc, char hex[33]);
 

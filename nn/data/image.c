@@ -155,19 +155,6 @@ int image_load_chw(const char *path, const struct image_preprocess *p, float *x,
     return 0;
 }
 
-int image_decode_chw(const void *data, size_t n, const struct image_preprocess *p, float *x,
-                     struct err *e)
-{
-    struct image im = IMAGE_INIT;
-
-    if (image_decode(data, n, &p->decode, &im, e) < 0) {
-        return -1;
-    }
-    preprocess(&im, p, x);
-    image_release(&im);
-    return 0;
-}
-
 bool image_name_is_picture(const char *name)
 {
     const char *ext = path_extension(name);

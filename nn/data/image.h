@@ -118,8 +118,6 @@ struct image_preprocess {
     struct image_options decode;
 };
 int image_load_chw(const char *path, const struct image_preprocess *p, float *x, struct err *e);
-int image_decode_chw(const void *data, size_t n, const struct image_preprocess *p, float *x,
-                     struct err *e);
 
 /* True for names ending in .jpg, .jpeg or .png in any case. */
 bool image_name_is_picture(const char *name);

@@ -24,7 +24,6 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 enum { DEFAULT_PREFETCH = 3, MAX_THREADS = 64 };
 
@@ -63,7 +62,6 @@ struct loader {
     pthread_t threads[MAX_THREADS];
     uint8_t *scratch; /* one picture a thread, and one for the caller */
     int thread_count;
-    double wait_s;
 };
 
 /* ---- geometry ---- */
@@ -385,14 +383,6 @@ void loader_start(struct loader *l, uint64_t epoch, size_t first)
     pthread_mutex_unlock(&l->lock);
 }
 
-static double now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
-}
-
 /* Waits for the slot to be whole; without threads, makes its rows here. */
 static void await(struct loader *l, struct slot *s)
 {
@@ -405,9 +395,7 @@ static void await(struct loader *l, struct slot *s)
         if (l->thread_count == 0 && deal(l, &other, &row)) {
             work_on(l, other, row, scratch);
         } else {
-            double start = now();
             pthread_cond_wait(&l->ready, &l->lock);
-            l->wait_s += now() - start;
         }
     }
 }
@@ -443,9 +431,4 @@ int loader_next(struct loader *l, struct batch *b, struct err *e)
     }
     pthread_mutex_unlock(&l->lock);
     return rc;
-}
-
-double loader_wait_seconds(const struct loader *l)
-{
-    return l->wait_s;
 }

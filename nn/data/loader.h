@@ -76,6 +76,4 @@ void loader_start(struct loader *l, uint64_t epoch, size_t first);
  * cannot be read (file named). Blocks until the batch is ready. */
 int loader_next(struct loader *l, struct batch *b, struct err *e);
 
-double loader_wait_seconds(const struct loader *l); /* time spent blocked in loader_next so far */
-
 #endif

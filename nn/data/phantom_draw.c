@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const double tau = 6.283185307179586;
 
 void field_init(struct field *f, int size)
 {
@@ -271,15 +270,5 @@ void field_to_rgb(const struct field *f, double gain, double offset, uint8_t *rg
         uint8_t g = v <= 0 ? 0 : v >= 255 ? 255 : (uint8_t)lrint(v);
 
         rgb[3 * i] = rgb[3 * i + 1] = rgb[3 * i + 2] = g;
-    }
-}
-
-void blob_wave(struct blob *b, struct rng *r, double strength)
-{
-    static const double share[3] = {1, 0.8, 0.4};
-
-    for (int k = 0; k < 3; k++) {
-        b->wave[k] = strength * share[k] * rng_range(r, 0.3, 1);
-        b->phase[k] = rng_range(r, 0, tau);
     }
 }

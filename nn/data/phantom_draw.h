@@ -53,7 +53,4 @@ void field_noise(struct field *f, struct rng *r, double sd);
 /* v * gain + offset, rounded and clamped, to grey RGB. */
 void field_to_rgb(const struct field *f, double gain, double offset, uint8_t *rgb);
 
-/* Random outline: amplitudes up to `strength`, any phase. */
-void blob_wave(struct blob *b, struct rng *r, double strength);
-
 #endif
