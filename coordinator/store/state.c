@@ -1,8 +1,8 @@
 /*
  * state: the memo of hashes. Everything is read into one open-addressing table at start (10,000
- * records: 640 KB, under a millisecond); new records are appended by one write at flush. No lock is
- * needed between processes: whole records under O_APPEND do not mix on local file systems, and
- * where they do (NFS) the CRC drops them.
+ * records: 640 KB, under a millisecond); new records are appended by one write at flush, under a lock,
+ * so that a file written anew loses nothing that others appended. Readers take no lock: half a record
+ * at the end, or one mixed where there are no locks (NFS), is dropped by its CRC.
  */
 #include "state.h"
 
@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -168,23 +169,70 @@ static int rewrite(struct state *s, struct err *e)
     return rc;
 }
 
-static int append(struct state *s, struct err *e)
+/* An empty memo under its name, unless another process was first: a rename over it would drop what
+ * that one has appended since. */
+static int create(struct state *s, struct err *e)
 {
-    int fd = open(s->path, O_WRONLY | O_APPEND | O_CLOEXEC);
-    if (fd < 0) {
-        return errno == ENOENT ? rewrite(s, e) : err_sys(e, "cannot open %s", s->path);
+    struct fs_temp t;
+    if (fs_temp_open(&t, s->path, 0, e) < 0) {
+        return -1;
     }
+    int rc = fs_write_all(t.fd, magic, sizeof(magic), s->path, e);
+    if (rc == 0 && link(t.path, s->path) < 0 && errno != EEXIST) {
+        rc = err_sys(e, "cannot write %s", s->path);
+    }
+    fs_temp_abort(&t);
+    return rc;
+}
+
+/* The file under its name, locked against other writers (where the file system has locks). */
+static int open_locked(struct state *s, struct stat *st, struct err *e)
+{
+    for (;;) {
+        int fd = open(s->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+        if (fd < 0 && errno == ENOENT && create(s, e) == 0) {
+            continue;
+        }
+        if (fd < 0) {
+            return err_sys(e, "cannot open %s", s->path);
+        }
+        flock(fd, LOCK_EX);
+        struct stat named;
+        if (fstat(fd, st) == 0 && stat(s->path, &named) == 0 && named.st_ino == st->st_ino) {
+            return fd;
+        }
+        close(fd); /* written anew by another process while we waited */
+    }
+}
+
+/* The caller holds the file's lock: what others appended since our start is taken in first. */
+static int compact(struct state *s, struct err *e)
+{
+    load(s);
+    for (size_t i = 0; i < s->fresh_count; i++) {
+        insert(s, &s->fresh[i]);
+    }
+    return rewrite(s, e);
+}
+
+static int write_fresh(struct state *s, struct err *e)
+{
     struct stat st;
-    int rc = 0;
-    if (fstat(fd, &st) < 0 || st.st_size < (off_t)sizeof(magic) ||
-        ((size_t)st.st_size - sizeof(magic)) % sizeof(struct record) != 0) {
-        rc = 1;
-    } else {
-        rc = fs_write_all(fd, s->fresh, s->fresh_count * sizeof(*s->fresh), s->path, e);
+    int fd = open_locked(s, &st, e);
+    if (fd < 0) {
+        return -1;
+    }
+    bool torn = st.st_size < (off_t)sizeof(magic) ||
+                ((size_t)st.st_size - sizeof(magic)) % sizeof(struct record) != 0;
+    bool wasteful = s->in_file > 1024 && s->in_file > 2 * s->count;
+    int rc = torn || wasteful
+                 ? compact(s, e)
+                 : fs_write_all(fd, s->fresh, s->fresh_count * sizeof(*s->fresh), s->path, e);
+    if (!torn && !wasteful) {
         s->in_file += s->fresh_count;
     }
     close(fd);
-    return rc > 0 ? rewrite(s, e) : rc;
+    return rc;
 }
 
 static void flush_locked(struct state *s)
@@ -193,12 +241,7 @@ static void flush_locked(struct state *s)
         return;
     }
     struct err e = ERR_INIT;
-    int rc = fs_mkdirs_for(s->path, &e);
-    if (rc == 0) {
-        bool wasteful = s->in_file > 1024 && s->in_file > 2 * s->count;
-        rc = wasteful ? rewrite(s, &e) : append(s, &e);
-    }
-    if (rc < 0) {
+    if (fs_mkdirs_for(s->path, &e) < 0 || write_fresh(s, &e) < 0) {
         log_info("state", "hashes are not remembered: %s", e.text);
     }
     s->fresh_count = 0;

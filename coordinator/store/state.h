@@ -23,9 +23,9 @@ struct err;
  * | 40     | u8[16]  | md5                                                                     |
  * | 56     | u32     | 1: plain md5, 2: DVC 2's dos2unix md5                                   |
  * | 60     | u32     | CRC32C of bytes 0..59                                                   |
- * Several processes append whole records with one write (O_APPEND); a record with a bad CRC is
- * skipped, the newest record of a (device, inode, kind) wins. Rewritten (temp + rename) when more
- * than half is old.
+ * Several processes append whole records with one write (O_APPEND, under flock); a record with a bad
+ * CRC is skipped, the newest record of a (device, inode, kind) wins. Rewritten (temp + rename, what
+ * others appended merged in) when more than half is old.
  *
  * A record is trusted only if all fields agree, and it is only made when the file's mtime and ctime
  * lie at least 2 s before the moment of hashing: a change within the clock's granularity cannot
