@@ -14,9 +14,10 @@ struct tracking;
  * TCP.
  *
  *   <project>/.nephron/redis/redis.sock      the socket (0700)
- *                           server.lock      flock(2) held by the server itself, for as long as it
- * lives redis.pid redis.log appendonlydir/ socket           only when the path above is too long
- * for a socket: the short path (a link in XDG_RUNTIME_DIR or /tmp) to use
+ *                           server.lock      flock(2) held by the server itself, while it lives
+ *                           redis.pid  redis.log  appendonlydir/
+ *                           socket           only when the path above is too long for a socket: the
+ *                                            short path (a link in XDG_RUNTIME_DIR or /tmp) to use
  *
  * The starter takes the lock and lets the server inherit the descriptor. So "is it alive" is one
  * flock that no crash can leave wrong, and two starters cannot both start one.

@@ -18,17 +18,22 @@ struct tracking;
  *
  * | key | type | content | written by event |
  * |---|---|---|---|
- * | P runs              | zset   | run id by start time | run_start |
+ * | P runs              | zset   | run id by start time                          | run_start |
  * | P run:<id>          | hash   | kind name experiment parent status start_ms end_ms heartbeat_ms
- * exit_code error stage | |                     |        | cmd git_commit git_dirty git_branch user
- * host world_size hosts version | run_*, heartbeat | | P run:<id>:params   | hash   | | param | | P
- * run:<id>:tags     | hash   | | tag | | P run:<id>:latest   | hash   | metric -> last value |
- * metric | | P run:<id>:metric:<name> | stream | v step t | metric | | P run:<id>:log      |
- * stream, capped at about tracking.log_lines | line rank | log | | P run:<id>:stages   | hash   |
- * stage -> JSON {status reason rank host start_ms end_ms exit_code} | stage | | P run:<id>:ranks |
- * hash   | rank -> JSON {host pid state stage img_per_s rss_bytes heartbeat_ms} | rank | | P events
- * | stream, capped at about 10,000 | event run t, and what changed | every state change | | P
- * seq:<id>          | hash   | writer -> last sequence applied | every record |
+ * |                     |        | exit_code error stage cmd git_commit git_dirty git_branch user
+ * |                     |        | host world_size hosts version                 | run_*, heartbeat |
+ * | P run:<id>:params   | hash   |                                               | param |
+ * | P run:<id>:tags     | hash   |                                               | tag |
+ * | P run:<id>:latest   | hash   | metric -> last value                          | metric |
+ * | P run:<id>:metric:<name> | stream | v step t                                 | metric |
+ * | P run:<id>:log      | stream, capped at about tracking.log_lines | line rank | log |
+ * | P run:<id>:stages   | hash   | stage -> JSON {status reason rank host start_ms end_ms exit_code}
+ * |                     |        |                                               | stage |
+ * | P run:<id>:ranks    | hash   | rank -> JSON {host pid state stage img_per_s rss_bytes
+ * |                     |        | heartbeat_ms}                                 | rank |
+ * | P events            | stream, capped at about 10,000 | event run t, and what changed
+ * |                     |        |                                               | every state change |
+ * | P seq:<id>          | hash   | writer -> last sequence applied               | every record |
  *
  * Each record is applied by one script that compares its sequence with P seq:<id>: the next one is
  * applied, older ones are skipped (a replay adds nothing twice), later ones are refused (a failure

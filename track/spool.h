@@ -24,8 +24,7 @@ struct err;
  * | 12 | u32      | CRC32C of bytes 16..63 |
  * | 16 | 16 chars | writer: random hex; sequences count per (run, writer) |
  * | 32 | 32 chars | run id |
- * | 64 | records  | each: u32 payload bytes, u32 CRC32C of what follows, u64 sequence (1, 2, 3 …),
- * payload |
+ * | 64 | records  | each: u32 payload bytes, u32 CRC32C of what follows, u64 sequence (1, 2 …), payload |
  *
  * Payload: u8 event kind, u8 flags, i64 time_ms, u16 fields, then key NUL value NUL for each field.
  * The first record whose CRC, length or sequence is wrong ends the file: what is behind it is a

@@ -7,16 +7,16 @@ struct arena;
 struct err;
 
 /*
- * Where runs are recorded: the settings that the writer (sink.h), the readers (runrunread.h) and
+ * Where runs are recorded: the settings that the writer (sink.h), the readers (runread.h) and
  * `nephron redis` share.
  *
- * | key of config/config.yaml | type | default | meaning |
+ * | key of config/config.yaml | type | default  | meaning |
  * |---|---|---|---|
- * | tracking.redis_url | text | auto | `auto`: private server below .nephron/redis;
- * `redis://user:password@host:port/db`; |                    |      |      | `unix:///path`;
- * `none`: local spool only. NEPHRON_REDIS_URL overrides | | tracking.prefix    | text | nephron: |
- * first part of every Redis key, up to 64 of [A-Za-z0-9_.:-] | | tracking.log_lines | int  | 10000
- * | log lines kept for each run, about; 1..10000000 |
+ * | tracking.redis_url | text | auto     | `auto`: private server below .nephron/redis;
+ * |                    |      |          | `redis://user:password@host:port/db`; `unix:///path`;
+ * |                    |      |          | `none`: local spool only. NEPHRON_REDIS_URL overrides |
+ * | tracking.prefix    | text | nephron: | first part of every Redis key, up to 64 of [A-Za-z0-9_.:-] |
+ * | tracking.log_lines | int  | 10000    | log lines kept for each run, about; 1..10000000 |
  *
  * A password not in the URL is taken from REDIS_PASSWORD. An absent config file is fine.
  */

@@ -10,13 +10,12 @@ struct strbuf;
 
 /*
  * The stage prepare_base_model: builds the network of params.yaml and writes
- *   settings.base_model      the bare network: features.* only (with INCLUDE_TOP also its
- * classifier) settings.updated_model   with the head for CLASSES; class names are placeholders
- * until training WEIGHTS: null makes random values from SEED; a path reads torchvision's or our own
- * file; imagenet fetches torchvision's published file once into the user's cache ($XDG_CACHE_HOME
- * or
- * ~/.cache, below nephron/weights), by `nephron-xfer fetch`, and checks it against the SHA-256
- * prefix in its name.
+ *   settings.base_model      the bare network: features.* only (with INCLUDE_TOP its classifier too)
+ *   settings.updated_model   with the head for CLASSES; class names are placeholders until training
+ * WEIGHTS: null makes random values from SEED; a path reads torchvision's or our own file; imagenet
+ * fetches torchvision's published file once into the user's cache ($XDG_CACHE_HOME or ~/.cache,
+ * below nephron/weights), by `nephron-xfer fetch`, and checks it against the SHA-256 prefix in its
+ * name.
  */
 
 /* Appends the layer table, and what of the head was not taken from WEIGHTS, to `out`. */

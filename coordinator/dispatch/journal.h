@@ -14,10 +14,9 @@ struct lock_entry;
  * Finished stages between two writings of dvc.lock, so that a kill loses at most the running ones:
  * .dvc/tmp/nephron/journal, append-only.
  *
- *   file   = "NEPHRONJ" version:u32=1 reserved:u32=0, then records           (integers
- * little-endian) record = length:u32 crc32c:u32 payload                                   crc over
- * length and payload payload = JSON {"file": "dvc.yaml", "stage": "train", "entry": {cmd, deps,
- * params, outs}}
+ *   file    = "NEPHRONJ" version:u32=1 reserved:u32=0, then records     (integers little-endian)
+ *   record  = length:u32 crc32c:u32 payload                             (CRC of length and payload)
+ *   payload = JSON {"file": "dvc.yaml", "stage": "train", "entry": {cmd, deps, params, outs}}
  *
  * Reading stops at the first record that is cut or whose CRC is wrong: the tail a kill leaves. A
  * file of another version is refused with both numbers. After dvc.lock has been written the journal

@@ -15,8 +15,8 @@ struct err;
  *     [core]
  *         remote = store          option lines indented by four blanks, " = " between
  *     ['remote "store"']          named sections keep both quotes
- *         url = ../../rel         local paths relative to the file's folder; quoted when they hold
- * , ; # or quotes
+ *         url = ../../rel         local paths relative to the file's folder; quoted when they
+ *                                 hold , ; # or quotes
  *
  * In memory a level is a map section -> option -> text (or list of texts, for an unquoted a,b);
  * remotes are below the section "remote" by name. Names of sections and options are lower case.

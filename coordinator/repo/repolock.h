@@ -15,12 +15,13 @@ struct strbuf;
  * Who may work in a repository.
  *
  *   .dvc/tmp/lock               flock(2), the very lock of DVC (zc.lockfile: LOCK_EX|LOCK_NB,
- * content " PID\n"): held while files of the repository are read to decide or written; not while a
- * stage's command runs .dvc/tmp/nephron/repro.lock flock(2), held by one `nephron repro` from start
- * to end .dvc/tmp/rwlock             JSON, DVC's: which paths a running stage reads and writes;
- * guarded by flock on rwlock.lock
- *         {"write": {"/abs/out": {"pid": 7, "cmd": "nephron repro"}}, "read": {"/abs/dep": [{"pid":
- * 7, "cmd": "…"}]}}
+ *                               content " PID\n"): held while files of the repository are read to
+ *                               decide or written; not while a stage's command runs
+ *   .dvc/tmp/nephron/repro.lock flock(2), held by one `nephron repro` from start to end
+ *   .dvc/tmp/rwlock             JSON, DVC's: which paths a running stage reads and writes; guarded
+ *                               by flock on rwlock.lock
+ *         {"write": {"/abs/out": {"pid": 7, "cmd": "nephron repro"}},
+ *          "read": {"/abs/dep": [{"pid": 7, "cmd": "…"}]}}
  *
  * The kernel drops a flock with its last descriptor, so a dead holder never blocks; descriptors are
  * O_CLOEXEC, so children do not hold them. The repro lock also holds who has it (JSON: pid, host,

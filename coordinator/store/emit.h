@@ -11,12 +11,14 @@
  * | thing            | written                                                                    |
  * |------------------|----------------------------------------------------------------------------|
  * | map              | `key: value`, nested maps 2 deeper; empty `{}`                             |
- * | list             | `- item` at the indent of its key; empty `[]`; a map in a list starts on the
- * dash's line | | null             | nothing after `key:`; `-` and a blank in a list | | bool, int
- * | true false; decimal                                                        | | float | Python's
- * repr: 0.1 1e-05 1e+20 1.0; .inf -.inf .nan | | str, plain       | when it starts with no
- * indicator, holds no `: `, ` #`, edge blanks, controls, and would not read as another type | |
- * str, quoted      | '…' else "…"; several lines or control characters: "…" with escapes         |
+ * | list             | `- item` at the indent of its key; empty `[]`; a map in a list starts on  |
+ * |                  | the dash's line                                                            |
+ * | null             | nothing after `key:`; `-` and a blank in a list                            |
+ * | bool, int        | true false; decimal                                                        |
+ * | float            | Python's repr: 0.1 1e-05 1e+20 1.0; .inf -.inf .nan                        |
+ * | str, plain       | when it starts with no indicator, holds no `: `, ` #`, edge blanks,        |
+ * |                  | controls, and would not read as another type                               |
+ * | str, quoted      | '…' else "…"; several lines or control characters: "…" with escapes        |
  * | folding          | column > 80 at single blanks, see emit.c                                   |
  * | shared nodes     | the same list or map reached twice: `&id001`, then `*id001`                |
  * Columns count code points. Checked byte for byte against DVC 3.67 (tests/unit/store/emit_test.c,

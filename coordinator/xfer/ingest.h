@@ -17,20 +17,23 @@ struct value;
  * new data whole, or, after any failure and any kill, the old data whole:
  *
  *   source ─ download / phantom ─> archive ─ unpack ─┐
- *          ─ local archive ──────────────────────────┼─> INTO/NAME.nephron-tmp-HOST-PID ─ exchange
- * ─> INTO/NAME ─ local folder: copy class folders ───────┘       (found: class folders)
+ *          ─ local archive ──────────────────────────┼─> INTO/NAME.nephron-tmp-HOST-PID
+ *          ─ local folder: copy class folders ───────┘       (found: class folders) ─ exchange ─> INTO/NAME
  *
  * Keys of config/config.yaml, section data_ingestion (unknown keys are carried by the file and
- * ignored here; a key that differs in case only is taken: forks write source_url): source_URL where
- * the data comes from                                   required, or --source root_dir folder of
- * this stage, made if missing                       required, or --into local_data_file  where a
- * downloaded archive is kept                          required, or --into unzip_dir        folder
- * that the data folder is made in                      required, or --into data_dir         name of
- * the data folder                                     kidney-ct-scan-image sha256           SHA-256
- * that the archive must have                          none keep_archive     false: the downloaded
- * archive is removed when it is unpacked   true gdrive_url       another base for Google Drive
- * (tests, mirrors)              https://drive.google.com and section limits: unpack_bytes,
- * unpack_entries, unpack_ratio, download_bytes.
+ * ignored here; a key that differs in case only is taken: forks write source_url):
+ *
+ *   key             meaning                                            default
+ *   source_URL      where the data comes from                          required, or --source
+ *   root_dir        folder of this stage, made if missing              required, or --into
+ *   local_data_file where a downloaded archive is kept                 required, or --into
+ *   unzip_dir       folder that the data folder is made in             required, or --into
+ *   data_dir        name of the data folder                            kidney-ct-scan-image
+ *   sha256          SHA-256 that the archive must have                 none
+ *   keep_archive    false: a downloaded archive goes once unpacked     true
+ *   gdrive_url      another base for Google Drive (tests, mirrors)     https://drive.google.com
+ *
+ * and section limits: unpack_bytes, unpack_entries, unpack_ratio, download_bytes.
  */
 
 #define INGEST_CONFIG "config/config.yaml"

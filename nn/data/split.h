@@ -15,10 +15,10 @@ struct strbuf;
  *   ordered  in each class, the first floor(fraction * n) of the sorted list (Keras'
  *            validation_split)
  *   group    whole groups (patient, scan) go to one part; groups are drawn by SEED, class by class,
- * until the class comes as near to fraction * n as whole groups allow. A group is the text that the
- * capture groups of a POSIX extended regular expression take from the file's name (several captures
- * are joined), in whatever class the file is. Whenever fraction > 0, each class has at least one
- * sample (group) in each part, or it is an error.
+ *            until the class comes as near to fraction * n as whole groups allow. A group is the
+ *            text that the capture groups of a POSIX extended regular expression take from the
+ *            file's name (several captures are joined), in whatever class the file is.
+ * Whenever fraction > 0, each class has at least one sample (group) in each part, or it is an error.
  */
 
 #define SPLIT_KINDS(X)                                                                             \

@@ -11,8 +11,7 @@ struct err;
  *   schedule = [ "scale(" BATCH ")" ] [ "warmup(" EPOCHS ")" ] rule
  *   rule     = "constant"
  *            | "step(" EPOCHS [ "," FACTOR ] ")"    rate x FACTOR (0.1) every EPOCHS whole epochs
- *            | "cosine" [ "(" FINAL ")" ]           from the rate to FINAL (0) x rate, half a
- * cosine
+ *            | "cosine" [ "(" FINAL ")" ]           rate to FINAL (0) x rate, half a cosine
  *
  *   warmup: the rate rises linearly from 0 to its value in the first EPOCHS epochs (a fraction is
  *           allowed); the rule's own time starts after it.
