@@ -1,0 +1,2 @@
+# What holds for the whole tree: documents and structure.
+nephron_cli_test(t0001-reference.sh)
