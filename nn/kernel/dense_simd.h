@@ -1,8 +1,10 @@
 /*
  * The inner loops of dense.c, compiled once for each instruction set by dense_generic.c,
- * dense_avx2.c and dense_avx512.c. Before including, define DENSE_LANES  floats in a vector
- * DENSE_TABLE  name of the table        DENSE_NAME  its text Vectors are GCC's own (vector_size),
- * so there are no intrinsics here. Blocks at the edges run the same code with fewer rows, and a
+ * dense_avx2.c and dense_avx512.c. Before including, define
+ *   DENSE_LANES  floats in a vector
+ *   DENSE_TABLE  name of the table
+ *   DENSE_NAME   its text
+ * Vectors are GCC's own (vector_size), so there are no intrinsics here. Blocks at the edges run the same code with fewer rows, and a
  * last part vector is filled up with zeros: each result is formed by the same operations whatever
  * block it falls into. That is what the promise of dense.h rests on.
  */

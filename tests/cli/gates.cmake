@@ -1,2 +1,3 @@
 # What holds for the whole tree: documents and structure.
 nephron_cli_test(t0001-reference.sh)
+nephron_cli_test(t0002-layers.sh)

@@ -1,5 +1,5 @@
-#ifndef NEPHRON_NN_RANKS_H
-#define NEPHRON_NN_RANKS_H
+#ifndef NEPHRON_RANKS_H
+#define NEPHRON_RANKS_H
 
 #include <stddef.h>
 #include <stdint.h>
