@@ -1,3 +1,4 @@
 # What holds for the whole tree: documents and structure.
 nephron_cli_test(t0001-reference.sh)
 nephron_cli_test(t0002-layers.sh)
+nephron_cli_test(t0003-hardening.sh)
