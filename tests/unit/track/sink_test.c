@@ -423,8 +423,8 @@ static void a_wrong_password_is_an_outage_without_showing_it(void **state)
     assert_int_equal(n, 1);
 }
 
-/* The server refuses writes in some way; then does not. */
-static void refusal(struct fixture *f, const char *set[3], const char *unset[3])
+/* After the command `set` (words, NULL at the end) the server refuses writes; after `unset` it does not. */
+static void refusal(struct fixture *f, const char *const *set, const char *const *unset)
 {
     struct sink *s = open_sink(f);
     start(s, RUN);
@@ -432,13 +432,13 @@ static void refusal(struct fixture *f, const char *set[3], const char *unset[3])
         emit_step(s, RUN, i);
     }
     FIXTURE_WAIT(f, 100, "XLEN", KEY ":metric:loss");
-    fixture_cli(f, (const char *const[]){set[0], set[1], set[2], set[3], NULL});
+    fixture_cli(f, set);
     for (int i = 100; i < 200; i++) {
         emit_step(s, RUN, i);
     }
     clock_sleep_us(300000);
     assert_int_equal(FIXTURE_NUMBER(f, "XLEN", KEY ":metric:loss"), 100);
-    fixture_cli(f, (const char *const[]){unset[0], unset[1], unset[2], unset[3], NULL});
+    fixture_cli(f, unset);
     sink_close(s); /* tries once more at the end */
     assert_steps(f, 200);
 }
@@ -446,8 +446,8 @@ static void refusal(struct fixture *f, const char *set[3], const char *unset[3])
 static void a_full_server_gets_it_when_it_has_room(void **state)
 {
     NEED_REDIS();
-    const char *set[] = {"CONFIG", "SET", "maxmemory", "1"};
-    const char *unset[] = {"CONFIG", "SET", "maxmemory", "0"};
+    const char *set[] = {"CONFIG", "SET", "maxmemory", "1", NULL};
+    const char *unset[] = {"CONFIG", "SET", "maxmemory", "0", NULL};
     refusal(*state, set, unset);
 }
 
