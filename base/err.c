@@ -9,14 +9,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void set_text(struct err *e, enum err_code code, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void set_text(struct err *e, enum err_code code,
+                                                           const char *fmt, va_list ap)
 {
     e->code = code;
     e->detail = 0;
     vsnprintf(e->text, sizeof(e->text), fmt, ap);
 }
 
-int (err_set)(struct err *e, enum err_code code, const char *fmt, ...)
+int(err_set)(struct err *e, enum err_code code, const char *fmt, ...)
 {
     if (e != NULL) {
         int saved = errno;
@@ -29,7 +30,7 @@ int (err_set)(struct err *e, enum err_code code, const char *fmt, ...)
     return -1;
 }
 
-int (err_sys)(struct err *e, const char *fmt, ...)
+int(err_sys)(struct err *e, const char *fmt, ...)
 {
     if (e != NULL) {
         int saved = errno;
@@ -46,7 +47,7 @@ int (err_sys)(struct err *e, const char *fmt, ...)
     return -1;
 }
 
-int (err_wrap)(struct err *e, const char *fmt, ...)
+int(err_wrap)(struct err *e, const char *fmt, ...)
 {
     if (e != NULL) {
         int saved = errno;
@@ -63,7 +64,7 @@ int (err_wrap)(struct err *e, const char *fmt, ...)
     return -1;
 }
 
-int (err_append)(struct err *e, const char *fmt, ...)
+int(err_append)(struct err *e, const char *fmt, ...)
 {
     if (e != NULL) {
         int saved = errno;

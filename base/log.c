@@ -36,7 +36,8 @@ static bool is_silent(enum log_level level)
 }
 
 /* One write(2) a line, so that lines of threads and ranks do not mix. */
-static void write_line(enum log_level level, const char *module, const char *fmt, va_list ap)
+__attribute__((format(printf, 3, 0))) static void
+write_line(enum log_level level, const char *module, const char *fmt, va_list ap)
 {
     static const char *const names[] = {"error", "warn ", "info ", "debug"};
     struct strbuf text, line;

@@ -301,7 +301,7 @@ static int parse_string_into(struct parser *p, struct strbuf *b, bool multiline_
                 while (run < 5 && p->at + run < p->text.n && p->text.p[p->at + run] == quote) {
                     run++;
                 }
-                strbuf_add(b, "\"\"\"'''" + (quote == '\'' ? 3 : 0), run - 3);
+                strbuf_add(b, quote == '"' ? "\"\"" : "''", run - 3);
                 p->at += run;
                 return 0;
             }

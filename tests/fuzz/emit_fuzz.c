@@ -1,0 +1,38 @@
+/* YAML on any bytes: what is read is written as DVC writes it, and read again as the same. */
+#include "emit.h"
+#include "err.h"
+#include "yaml.h"
+
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct arena a;
+    struct err e = ERR_INIT;
+    if (size > 65536) {
+        return 0;
+    }
+    arena_init(&a);
+    const struct value *v = yaml_parse(&a, (struct str){(const char *)data, size}, NULL, &e);
+    if (v == NULL && e.text[0] == 0) {
+        abort();
+    }
+    if (v != NULL && v->type == VALUE_MAP) {
+        struct strbuf text;
+        strbuf_init(&text);
+        emit_yaml(&text, v, &(struct emit_options){0});
+        const struct value *again = yaml_parse(&a, strbuf_str(&text), NULL, &e);
+        /* a run of blanks at a fold is DVC's loss, reproduced; a NaN is not equal to itself */
+        bool lossy = strstr(text.p, "  \n") != NULL || !value_eq(v, v);
+        if (again == NULL || (!lossy && !value_eq(v, again))) {
+            abort();
+        }
+        strbuf_release(&text);
+    }
+    arena_release(&a);
+    return 0;
+}
