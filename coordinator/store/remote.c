@@ -163,19 +163,31 @@ static int fetch_object(struct store *s, struct remote *r, struct cas_id id, str
     return cas_receive(s->cas, id, get_object, &g, e);
 }
 
+static void note_failure(struct store *s, struct cas_id id, const struct err *why)
+{
+    store_note(s, STORE_NOTE_ERROR, "failed to transfer '%s' - %s", id.md5, why->text);
+}
+
 static int collect_dir(struct store *s, struct arena *a, const struct out *o, const char *filter,
                        struct cas_id id, const struct remote_collect_options *opt,
                        struct remote_set *set, struct err *e)
 {
     const char *shown = store_show(s, a, o->path);
-    size_t parent = add_object(set, id, shown, o->remote, SIZE_MAX);
     struct dirobj tree;
-    if (!cas_has(s->cas, id, false)) {
-        struct err ignored = ERR_INIT;
-        if (!opt->fetch_dirs || fetch_object(s, opt->fetch_dirs, id, &ignored) < 0) {
-            return 0; /* in neither place: its members are not known either */
+    bool here = cas_has(s->cas, id, false);
+    if (!here && opt->fetch_dirs) {
+        struct err why = ERR_INIT;
+        here = fetch_object(s, opt->fetch_dirs, id, &why) == 0;
+        if (!here && why.code != ERR_MISSING) {
+            note_failure(s, id, &why);
+            set->failed++;
+            return 0; /* what it lists stays unknown */
         }
-        set->fetched++;
+        set->fetched += here;
+    }
+    size_t parent = add_object(set, id, shown, o->remote, SIZE_MAX);
+    if (!here) {
+        return 0; /* in neither place: its members are not known either */
     }
     if (cas_read_dir(s->cas, a, id, &tree, e) < 0) {
         return -1;
@@ -290,7 +302,7 @@ static void move_one(void *ctx, size_t i, int thread)
     }
     t->state[i] = rc < 0 ? STATE_FAILED : STATE_DONE;
     if (rc < 0) {
-        store_note(t->s, STORE_NOTE_ERROR, "failed to transfer '%s' - %s", o->id.md5, e.text);
+        note_failure(t->s, o->id, &e);
     }
 }
 
@@ -420,6 +432,7 @@ int remote_fetch(struct store *s, struct arena *a, struct remote *r, const struc
 {
     int rc = transfer(s, a, r, set, false, res, e);
     res->moved += set->fetched;
+    res->failed += set->failed;
     return rc;
 }
 
@@ -434,6 +447,9 @@ const char *remote_place_name(enum remote_place p)
 int remote_compare(struct store *s, struct remote *r, const struct remote_set *set,
                    enum remote_place *places, struct err *e)
 {
+    if (set->failed > 0) {
+        return err_set(e, ERR_REMOTE, "%zu lists of folders failed to download", set->failed);
+    }
     struct transfer t;
     transfer_begin(&t, s, r, set, true);
     int rc = look(&t, e);

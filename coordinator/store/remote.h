@@ -64,6 +64,7 @@ struct remote_set {
     size_t count, capacity;
     size_t fetched; /* .dir objects that came from the remote while collecting; counted by
                        remote_fetch */
+    size_t failed;  /* .dir objects that are there but could not be fetched, likewise */
     struct remote_index *index; /* private to remote.c */
 };
 struct remote_collect_options {
