@@ -119,6 +119,7 @@ struct packed { /* where the archive is: a descriptor, or memory */
     int fd;     /* -1: memory */
     const void *data;
     uint64_t size;
+    unsigned char *chunk; /* what was read of the file last */
 };
 
 struct layer { /* decompressed bytes on their way to the tar reader */
@@ -184,10 +185,45 @@ static uint64_t consumed(const struct walk *w)
     return n > 0 ? (uint64_t)n : 0;
 }
 
-static int open_packed(struct archive *a, const struct packed *p)
+/* The file by callbacks of our own: libarchive reports a disk that cannot be read as a damaged
+ * archive. */
+static la_ssize_t on_file_read(struct archive *a, void *ctx, const void **data)
 {
-    return p->fd >= 0 ? archive_read_open_fd(a, p->fd, CHUNK)
-                      : archive_read_open_memory(a, p->data, (size_t)p->size);
+    struct walk *w = ctx;
+    ssize_t n;
+    do {
+        n = read(w->packed.fd, w->packed.chunk, CHUNK);
+    } while (n < 0 && errno == EINTR);
+    *data = w->packed.chunk;
+    if (n < 0) {
+        archive_set_error(a, errno, "cannot read");
+        err_sys(w->e, "cannot read the archive");
+        return ARCHIVE_FATAL;
+    }
+    return n;
+}
+
+static la_int64_t on_file_seek(struct archive *a, void *ctx, la_int64_t offset, int whence)
+{
+    struct walk *w = ctx;
+    off_t at = lseek(w->packed.fd, offset, whence);
+    if (at < 0) {
+        archive_set_error(a, errno, "cannot seek");
+        return ARCHIVE_FATAL;
+    }
+    return at;
+}
+
+static int open_packed(struct archive *a, struct walk *w)
+{
+    const struct packed *p = &w->packed;
+    if (p->fd < 0) {
+        return archive_read_open_memory(a, p->data, (size_t)p->size);
+    }
+    archive_read_set_read_callback(a, on_file_read);
+    archive_read_set_seek_callback(a, on_file_seek);
+    archive_read_set_callback_data(a, w);
+    return archive_read_open1(a);
 }
 
 /* ---- the layer between filter and tar ---- */
@@ -475,10 +511,10 @@ static int walk_zip(struct walk *w)
     w->members = w->outer = a;
     /* Only the reader that needs the central directory: the streaming one takes a cut zip for
      * whole. */
-    int rc = archive_read_support_format_zip_seekable(a) == ARCHIVE_OK &&
-                     open_packed(a, &w->packed) == ARCHIVE_OK
-                 ? walk_members(w)
-                 : broken(w, a, NULL);
+    int rc =
+        archive_read_support_format_zip_seekable(a) == ARCHIVE_OK && open_packed(a, w) == ARCHIVE_OK
+            ? walk_members(w)
+            : broken(w, a, NULL);
     archive_read_free(a);
     return rc;
 }
@@ -501,8 +537,7 @@ static int open_layer(struct walk *w, struct archive *raw)
 {
     struct archive_entry *entry;
     if (support_filter(raw, w->stats->format) != ARCHIVE_OK ||
-        archive_read_support_format_raw(raw) != ARCHIVE_OK ||
-        open_packed(raw, &w->packed) != ARCHIVE_OK ||
+        archive_read_support_format_raw(raw) != ARCHIVE_OK || open_packed(raw, w) != ARCHIVE_OK ||
         archive_read_next_header(raw, &entry) != ARCHIVE_OK) {
         return broken(w, raw, NULL);
     }
@@ -575,11 +610,13 @@ static int walk_run(struct walk *w, const void *head, size_t n)
     *w->stats = (struct unpack_stats){.format = unpack_sniff(head, n)};
     member_set_init(&w->seen);
     w->buffer = xmalloc(CHUNK);
+    w->packed.chunk = w->packed.fd >= 0 ? xmalloc(CHUNK) : NULL;
     int rc = walk_in_utf8(w);
     w->stats->collisions = w->seen.collisions;
     memcpy(w->stats->collision, w->seen.collision, sizeof(w->stats->collision));
     member_set_release(&w->seen);
     free(w->buffer);
+    free(w->packed.chunk);
     return rc < 0 ? err_wrap(w->e, "%s", w->opt->name) : 0;
 }
 
@@ -587,7 +624,7 @@ int unpack_walk_memory(const void *data, size_t n, const struct unpack_visitor *
                        const struct unpack_options *opt, struct unpack_stats *stats, struct err *e)
 {
     struct err inner = ERR_INIT;
-    struct walk w = {.packed = {-1, data, n},
+    struct walk w = {.packed = {.fd = -1, .data = data, .size = n},
                      .visitor = visitor,
                      .opt = opt,
                      .stats = stats,
@@ -611,7 +648,7 @@ int unpack_walk_file(const char *path, const struct unpack_visitor *visitor,
         close(fd);
         return -1;
     }
-    struct walk w = {.packed = {fd, NULL, (uint64_t)st.st_size},
+    struct walk w = {.packed = {.fd = fd, .size = (uint64_t)st.st_size},
                      .visitor = visitor,
                      .opt = opt,
                      .stats = stats,
