@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "err.h"
 #include "fs.h"
+#include "joboutput.h"
 #include "proc.h"
 #include "runner_guard.h"
 
@@ -22,14 +23,11 @@
 #include <sys/pidfd.h>
 #include <unistd.h>
 
-#define HALF_OUTPUT (RUNNER_OUTPUT_MAX / 2)
 #define KILL_AFTER_US 5000000
-#define LINE_MAX_BYTES 4096
 
 struct stream {
-    int fd;             /* our end of the pipe, -1 when closed or inherited */
-    int copy_to;        /* RUNNER_TEE: 1 or 2 */
-    struct strbuf line; /* the unfinished line, for hooks->line */
+    int fd;      /* our end of the pipe, -1 when closed or inherited */
+    int copy_to; /* RUNNER_TEE: 1 or 2 */
 };
 
 struct task { /* one job under way */
@@ -40,10 +38,8 @@ struct task { /* one job under way */
     struct proc proc;
     bool running;
     int pidfd;
-    struct stream streams[2];
-    int log_fd;
-    struct strbuf head, tail;
-    size_t dropped;
+    struct stream streams[JOBOUTPUT_STREAMS];
+    struct joboutput output;
     int64_t start_us, deadline_us, kill_us; /* 0: none */
     struct job_result result;
 };
@@ -69,58 +65,10 @@ static struct local *self(struct runner *r)
 
 /* ---- output ---- */
 
-static void keep(struct task *t, const char *p, size_t n)
-{
-    if (t->head.n < HALF_OUTPUT) {
-        size_t room = HALF_OUTPUT - t->head.n;
-        size_t k = n < room ? n : room;
-        strbuf_add(&t->head, p, k);
-        p += k;
-        n -= k;
-    }
-    strbuf_add(&t->tail, p, n);
-    if (t->tail.n > 2 * HALF_OUTPUT) {
-        size_t drop = t->tail.n - HALF_OUTPUT;
-        memmove(t->tail.p, t->tail.p + drop, HALF_OUTPUT);
-        strbuf_truncate(&t->tail, HALF_OUTPUT);
-        t->dropped += drop;
-    }
-}
-
-static void to_log(struct task *t, const char *p, size_t n)
-{
-    if (t->log_fd >= 0 && fs_write_all(t->log_fd, p, n, t->job.log_path, NULL) < 0) {
-        close(t->log_fd); /* a full disk must not fail the stage because of its log */
-        t->log_fd = -1;
-    }
-}
-
-static void feed_lines(struct local *l, struct task *t, struct stream *s, struct str text, bool end)
-{
-    const struct runner_hooks *h = l->opt.hooks;
-    if (h == NULL || h->line == NULL) {
-        return;
-    }
-    while (text.n > 0) {
-        const char *nl = memchr(text.p, '\n', text.n);
-        size_t n = nl != NULL ? (size_t)(nl - text.p) : text.n;
-        strbuf_add(&s->line, text.p, n < LINE_MAX_BYTES ? n : LINE_MAX_BYTES);
-        if (nl != NULL || s->line.n >= LINE_MAX_BYTES) {
-            h->line(h->ctx, &t->job, strbuf_str(&s->line));
-            strbuf_reset(&s->line);
-        }
-        n += nl != NULL;
-        text = str_sub(text, n, text.n - n);
-    }
-    if (end && s->line.n > 0) {
-        h->line(h->ctx, &t->job, strbuf_str(&s->line));
-        strbuf_reset(&s->line);
-    }
-}
-
 /* Reads what is there; false at the end of the stream. */
-static bool drain(struct local *l, struct task *t, struct stream *s)
+static bool drain(struct local *l, struct task *t, int stream)
 {
+    const struct stream *s = &t->streams[stream];
     char buffer[65536];
     for (;;) {
         ssize_t n = read(s->fd, buffer, sizeof buffer);
@@ -133,11 +81,8 @@ static bool drain(struct local *l, struct task *t, struct stream *s)
         if (n == 0) {
             return false;
         }
-        to_log(t, buffer, (size_t)n);
-        feed_lines(l, t, s, (struct str){buffer, (size_t)n}, false);
-        if (l->opt.output == RUNNER_CAPTURE) {
-            keep(t, buffer, (size_t)n);
-        } else {
+        joboutput_add(&t->output, stream, (struct str){buffer, (size_t)n});
+        if (l->opt.output != RUNNER_CAPTURE) {
             fs_write_all(s->copy_to, buffer, (size_t)n, "stdout", NULL);
         }
         if ((size_t)n < sizeof buffer) {
@@ -146,11 +91,12 @@ static bool drain(struct local *l, struct task *t, struct stream *s)
     }
 }
 
-static void close_stream(struct local *l, struct task *t, struct stream *s)
+static void close_stream(struct local *l, struct task *t, int stream)
 {
+    struct stream *s = &t->streams[stream];
     if (s->fd >= 0) {
-        drain(l, t, s);
-        feed_lines(l, t, s, STR(""), true);
+        drain(l, t, stream);
+        joboutput_end(&t->output, stream);
         close(s->fd);
         s->fd = -1;
     }
@@ -202,28 +148,13 @@ static int open_streams(struct local *l, struct task *t, struct proc_options *o,
     return 0;
 }
 
-static void announce(struct local *l, struct task *t, const char *cmd)
-{
-    struct strbuf b;
-    strbuf_init(&b);
-    strbuf_addf(&b, "> %s\n", cmd);
-    to_log(t, b.p, b.n);
-    if (l->opt.output == RUNNER_CAPTURE && !l->opt.no_commands) {
-        keep(t, b.p, b.n);
-    }
-    strbuf_release(&b);
-    if (l->opt.hooks != NULL && l->opt.hooks->command != NULL) {
-        l->opt.hooks->command(l->opt.hooks->ctx, &t->job, cmd);
-    }
-}
-
 static int start_command(struct local *l, struct task *t, struct err *e)
 {
     const char *cmd = t->job.cmds[t->next_cmd];
     const char *argv[8];
     int write_fds[2];
     runner_shell(cmd, argv);
-    announce(l, t, cmd);
+    joboutput_command(&t->output, cmd);
     bool captured = l->opt.output == RUNNER_CAPTURE;
     struct proc_options o = {
         .argv = argv,
@@ -259,19 +190,6 @@ static int start_command(struct local *l, struct task *t, struct err *e)
 
 /* ---- the end of a job ---- */
 
-static void finish_log(struct task *t)
-{
-    struct strbuf b;
-    strbuf_init(&b);
-    strbuf_addf(&b, "[exited with %d after %.3f s]\n", t->result.status, t->result.seconds);
-    to_log(t, b.p, b.n);
-    strbuf_release(&b);
-    if (t->log_fd >= 0) {
-        close(t->log_fd);
-        t->log_fd = -1;
-    }
-}
-
 static void finish(struct local *l, struct task *t)
 {
     struct job_result *r = &t->result;
@@ -282,7 +200,7 @@ static void finish(struct local *l, struct task *t)
     if (r->killed || r->timed_out) {
         proc_kill(&t->proc, SIGKILL); /* what the command left in its group */
     }
-    finish_log(t);
+    joboutput_close(&t->output, r->status, r->seconds);
     guard_set(l->guard, (size_t)(t - l->tasks), 0, 0);
     t->over = true;
     l->over_count++;
@@ -304,8 +222,8 @@ static void command_ended(struct local *l, struct task *t, const struct proc_sta
     close(t->pidfd);
     t->pidfd = -1;
     t->running = false;
-    close_stream(l, t, &t->streams[0]);
-    close_stream(l, t, &t->streams[1]);
+    close_stream(l, t, 0);
+    close_stream(l, t, 1);
     int status = st->exited ? st->code : -st->code;
     if (status == 0 && t->next_cmd < t->job.cmd_count && !t->result.killed &&
         !t->result.timed_out) {
@@ -345,15 +263,6 @@ static int local_capacity(struct runner *r)
     return (int)self(r)->slots;
 }
 
-static void open_log(struct task *t)
-{
-    t->log_fd = -1;
-    if (t->job.log_path != NULL) {
-        int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (t->job.attempt > 0 ? O_APPEND : O_TRUNC);
-        t->log_fd = open(t->job.log_path, flags, 0666);
-    }
-}
-
 static int local_start(struct runner *r, const struct job *j, struct err *e)
 {
     struct local *l = self(r);
@@ -375,20 +284,21 @@ static int local_start(struct runner *r, const struct job *j, struct err *e)
     }
     *t = (struct task){.used = true, .pidfd = -1, .streams = {{.fd = -1}, {.fd = -1}}};
     arena_init(&t->arena);
-    strbuf_init(&t->head);
-    strbuf_init(&t->tail);
-    strbuf_init(&t->streams[0].line);
-    strbuf_init(&t->streams[1].line);
     struct strbuf packed;
     strbuf_init(&packed);
     job_pack(j, &packed);
     int rc = job_unpack(strbuf_str(&packed), &t->arena, &t->job, e);
     strbuf_release(&packed);
     if (rc < 0) {
+        arena_release(&t->arena);
         t->used = false;
         return -1;
     }
-    open_log(t);
+    joboutput_init(&t->output,
+                   &(struct joboutput_options){.job = &t->job,
+                                               .hooks = l->opt.hooks,
+                                               .keep = l->opt.output == RUNNER_CAPTURE,
+                                               .no_commands = l->opt.no_commands});
     t->start_us = clock_mono_us(l->opt.clock);
     t->result.start_ms = clock_wall_ms(l->opt.clock);
     t->deadline_us = j->timeout_s > 0 ? t->start_us + (int64_t)(j->timeout_s * 1e6) : 0;
@@ -405,10 +315,8 @@ static void task_release(struct task *t)
         if (t->streams[i].fd >= 0) {
             close(t->streams[i].fd);
         }
-        strbuf_release(&t->streams[i].line);
     }
-    strbuf_release(&t->head);
-    strbuf_release(&t->tail);
+    joboutput_release(&t->output);
     arena_release(&t->arena);
     t->used = false;
 }
@@ -420,17 +328,7 @@ static void deliver(struct local *l, struct task *t, struct arena *a, struct job
     out->failed_cmd = t->result.failed_cmd != NULL ? arena_strdup(a, t->result.failed_cmd) : NULL;
     out->error = t->result.error != NULL ? arena_strdup(a, t->result.error) : NULL;
     out->host = arena_strdup(a, l->host);
-    struct strbuf all;
-    strbuf_init(&all);
-    strbuf_addstr(&all, strbuf_str(&t->head));
-    if (t->dropped > 0) {
-        strbuf_addf(&all, "\n[%zu bytes left out; the whole output is in the stage's log]\n",
-                    t->dropped);
-    }
-    strbuf_addstr(&all, strbuf_str(&t->tail));
-    out->output = arena_strndup(a, all.p, all.n);
-    out->output_bytes = all.n;
-    strbuf_release(&all);
+    out->output = joboutput_text(&t->output, a, &out->output_bytes);
     task_release(t);
     l->over_count--;
 }
@@ -490,10 +388,10 @@ static void serve(struct local *l)
 {
     for (size_t i = 0; i < l->slots; i++) {
         struct task *t = &l->tasks[i];
-        for (size_t k = 0; k < 2; k++) {
-            struct stream *s = &t->streams[k];
-            if (l->polls[1 + 3 * i + k].revents != 0 && s->fd >= 0 && !drain(l, t, s)) {
-                close_stream(l, t, s);
+        for (int k = 0; k < JOBOUTPUT_STREAMS; k++) {
+            if (l->polls[1 + 3 * i + (size_t)k].revents != 0 && t->streams[k].fd >= 0 &&
+                !drain(l, t, k)) {
+                close_stream(l, t, k);
             }
         }
         if (l->polls[3 + 3 * i].revents != 0 && t->running) {
@@ -576,9 +474,6 @@ static void local_close(struct runner *r)
             struct proc_status st;
             proc_wait(&t->proc, &st, NULL);
             close(t->pidfd);
-        }
-        if (t->log_fd >= 0) {
-            close(t->log_fd);
         }
         task_release(t);
     }
