@@ -7,6 +7,7 @@
 #include "par.h"
 
 #include "alloc.h"
+#include "clock.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -30,6 +31,9 @@ struct par {
     par_fn *fn;
     void *ctx;
     bool stop;
+    par_poll_fn *poll; /* used by the thread that starts loops alone */
+    void *poll_ctx;
+    int64_t poll_every_us, polled_us;
 };
 
 struct worker_arg {
@@ -46,10 +50,32 @@ static void cpu_pause(void)
 #endif
 }
 
+/* Asking for the time takes 30 ns, an item at least some microseconds. */
+static void poll_now_and_then(struct par *p)
+{
+    int64_t now = clock_mono_us(&clock_system);
+    if (now - p->polled_us >= p->poll_every_us) {
+        p->poll(p->poll_ctx);
+        p->polled_us = clock_mono_us(&clock_system);
+    }
+}
+
+void par_set_poll(struct par *p, par_poll_fn *fn, void *ctx, int every_us)
+{
+    if (p != NULL) {
+        p->poll = fn;
+        p->poll_ctx = ctx;
+        p->poll_every_us = every_us;
+    }
+}
+
 static void run_items(struct par *p, int thread)
 {
     for (size_t i; (i = atomic_fetch_add(&p->next, 1)) < p->count;) {
         p->fn(p->ctx, i, thread);
+        if (thread == 0 && p->poll != NULL) {
+            poll_now_and_then(p);
+        }
     }
 }
 
@@ -159,6 +185,9 @@ void par_for(struct par *p, size_t count, par_fn *fn, void *ctx)
     if (p == NULL || p->threads == 1 || count <= 1) {
         for (size_t i = 0; i < count; i++) {
             fn(ctx, i, 0);
+            if (p != NULL && p->poll != NULL) {
+                poll_now_and_then(p);
+            }
         }
         return;
     }

@@ -20,6 +20,13 @@ int par_threads(const struct par *p); /* NULL: 1 */
 /* Runs fn for items 0..count-1, handed out one by one in order; returns when all are done.
  * A NULL pool runs them here. */
 void par_for(struct par *p, size_t count, par_fn *fn, void *ctx);
+/*
+ * Between items of any loop, the thread that started it calls poll(ctx), at most once in
+ * `every_us`: how a transport that only moves inside its own calls goes on while a layer computes.
+ * It must be short, and start no loop. NULL: none (at first). No effect on a NULL pool.
+ */
+typedef void par_poll_fn(void *ctx);
+void par_set_poll(struct par *p, par_poll_fn *poll, void *ctx, int every_us);
 int par_cores(void); /* size of this process's CPU affinity mask, bounded by the cgroup's quota */
 
 #endif

@@ -5,6 +5,7 @@
 
 #include "base_check.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 struct sums {
@@ -38,6 +39,44 @@ static void every_item_runs_once(void **state)
     struct sums s = {0};
     par_for(NULL, 5, note_item, &s);
     assert_int_equal(s.calls, 5);
+}
+
+struct polls {
+    struct par *p;
+    unsigned calls;
+    pthread_t thread;
+};
+
+static void note_poll(void *ctx)
+{
+    struct polls *s = ctx;
+    s->calls++;
+    assert_true(pthread_equal(pthread_self(), s->thread));
+}
+
+static void the_starting_thread_polls_between_items(void **state)
+{
+    for (int threads = 1; threads <= 3; threads++) {
+        struct polls polls = {.thread = pthread_self()};
+        struct sums s = {0};
+        struct par *p = par_new(threads);
+        par_set_poll(p, note_poll, &polls, 0);
+        for (int loop = 0; loop < 100; loop++) {
+            par_for(p, 1000, note_item, &s);
+        }
+        /* Others may have taken any one loop, hardly all of them. */
+        assert_true(polls.calls > 0 && polls.calls <= 100000);
+        par_set_poll(p, NULL, NULL, 0);
+        polls.calls = 0;
+        par_for(p, 1000, note_item, &s);
+        assert_int_equal(polls.calls, 0);
+        par_set_poll(p, note_poll, &polls, 1000000000);
+        par_for(p, 1000, note_item, &s); /* long ago that it was called: at most once */
+        par_for(p, 1000, note_item, &s);
+        assert_true(polls.calls <= 1);
+        par_free(p);
+    }
+    par_set_poll(NULL, note_poll, NULL, 0);
 }
 
 /* Known answers of the reference implementation (Random123's kat_vectors). */
@@ -76,7 +115,9 @@ static void streams_are_named_and_apart(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_item_runs_once), cmocka_unit_test(philox_known_answers),
+        cmocka_unit_test(every_item_runs_once),
+        cmocka_unit_test(the_starting_thread_polls_between_items),
+        cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(streams_are_named_and_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
