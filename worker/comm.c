@@ -108,14 +108,30 @@ int comm_sum_start(struct comm *c, float *v, size_t n, struct err *e)
     return c->ops->sum_start(c, v, n, e);
 }
 
-int comm_sum_progress(struct comm *c, struct err *e)
+const char *comm_sum_way(struct comm *c, size_t n)
 {
-    return c->ops->sum_progress(c, e);
+    return c->ops->sum_way(c, n);
 }
 
-int comm_sum_finish(struct comm *c, struct err *e)
+int comm_gather_start(struct comm *c, void *data, const size_t *offsets, const size_t *bytes,
+                      struct err *e)
 {
-    return c->ops->sum_finish(c, e);
+    return c->ops->gather_start(c, data, offsets, bytes, e);
+}
+
+int comm_gather_wait(struct comm *c, struct err *e)
+{
+    return c->ops->gather_wait(c, e);
+}
+
+int comm_progress(struct comm *c, struct err *e)
+{
+    return c->ops->progress(c, e);
+}
+
+int comm_finish(struct comm *c, struct err *e)
+{
+    return c->ops->finish(c, e);
 }
 
 struct comm *comm_split(struct comm *c, int color, int key, struct err *e)

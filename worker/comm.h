@@ -17,8 +17,8 @@ struct err;
  *     round 1   0 <-> 1, 2 <-> 3     0 and 1 hold v0+v1,           2 and 3 hold v2+v3
  *     round 2   0 <-> 2, 1 <-> 3     all hold (v0+v1)+(v2+v3)
  *
- * Three ranks, no power of two: 1 sends to 0 (v0+v1), 2 sends to 0 ((v0+v1)+v2), 0 gives the sum
- * to all.
+ * Three ranks, no power of two: (v0+v1)+v2. Which messages form the sum is another matter: large
+ * ranges are cut up, so that no rank sends more than twice their size (comm_sum.c).
  *
  * While a rank waits it polls, with pauses that grow to 1 ms: Open MPI's own waiting takes a core,
  * which the host's other ranks and loader threads need.
@@ -34,8 +34,12 @@ struct comm_ops {
                       struct err *e);
     int (*sum_double)(struct comm *c, double *v, size_t n, struct err *e);
     int (*sum_start)(struct comm *c, float *v, size_t n, struct err *e);
-    int (*sum_progress)(struct comm *c, struct err *e);
-    int (*sum_finish)(struct comm *c, struct err *e);
+    const char *(*sum_way)(struct comm *c, size_t n);
+    int (*gather_start)(struct comm *c, void *data, const size_t *offsets, const size_t *bytes,
+                        struct err *e);
+    int (*gather_wait)(struct comm *c, struct err *e);
+    int (*progress)(struct comm *c, struct err *e);
+    int (*finish)(struct comm *c, struct err *e);
     struct comm *(*split)(struct comm *c, int color, int key, struct err *e);
     int (*share)(struct comm *c, int *rank, int *size, struct err *e);
     void (*fail)(struct comm *c, int code);
@@ -71,12 +75,22 @@ int comm_max(struct comm *c, int64_t *v, size_t n, struct err *e);
 void *comm_collect(struct comm *c, const void *mine, size_t n, size_t *total, struct err *e);
 
 /*
- * Sums of float ranges that go on while the caller computes: start each (v is the transport's until
- * comm_sum_finish), call comm_sum_progress now and then, comm_sum_finish waits for all of them.
+ * What travels while the caller computes: start sums and gathers, call comm_progress now and then
+ * (Open MPI moves nothing outside of its own calls), comm_finish waits for all of them. Memory
+ * handed to a start is the transport's until then.
  */
+/* v[i] = sum over ranks, for n floats. */
 int comm_sum_start(struct comm *c, float *v, size_t n, struct err *e);
-int comm_sum_progress(struct comm *c, struct err *e);
-int comm_sum_finish(struct comm *c, struct err *e);
+/* As comm_allgatherv; the two arrays are copied. */
+int comm_gather_start(struct comm *c, void *data, const size_t *offsets, const size_t *bytes,
+                      struct err *e);
+/* Waits for the gather that was started first of those not yet waited for. */
+int comm_gather_wait(struct comm *c, struct err *e);
+int comm_progress(struct comm *c, struct err *e);
+int comm_finish(struct comm *c, struct err *e);
+/* The way that a sum of n floats takes here, for tables: "doubling", "halving", "slices", "none".
+ */
+const char *comm_sum_way(struct comm *c, size_t n);
 
 /* Ranks of one colour form a group, ordered by key. Returns new (comm_close, before c's). */
 struct comm *comm_split(struct comm *c, int color, int key, struct err *e);

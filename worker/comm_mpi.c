@@ -1,58 +1,25 @@
 /*
- * Ranks by MPI; see comm.h for the order of sums. The only file of this library that includes
- * mpi.h. One thread a rank makes all calls (MPI_THREAD_FUNNELED).
- *
- * A sum of floats is a small state machine (struct sum): for each round of recursive doubling it
- * has one send and one receive under way; when both are done it adds and begins the next round. So
- * several ranges travel at once while backward goes on, each by its own tag.
+ * Ranks by MPI; see comm.h for the order of sums. Float sums are in comm_sum.c. One thread a rank
+ * makes all calls (MPI_THREAD_FUNNELED).
  */
-#include "comm.h"
+#include "comm_mpi.h"
 
 #include "alloc.h"
 #include "clock.h"
 #include "err.h"
 
 #include <limits.h>
-#include <mpi.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define SUMS_MAX 96           /* ranges under way; more than layers of any model */
 #define CHUNK_BYTES (1 << 30) /* of one message: MPI counts are int */
 #define TAG_DOUBLE 1
-#define TAG_TREE 2
-#define TAG_SUM 16 /* and on, one for each range */
 #define SPIN_ROUNDS 200
 #define PAUSE_MAX_US 1000
 
-struct sum {
-    float *v;
-    size_t n;
-    float *other; /* the partner's values; [capacity] */
-    size_t capacity;
-    int distance; /* of this round's partner: 1, 2, 4 … */
-    bool active;
-    MPI_Request requests[2];
-};
-
-struct comm_mpi {
-    struct comm base;
-    MPI_Comm handle;
-    bool owns_mpi;
-    struct sum sums[SUMS_MAX];
-    size_t sum_count; /* started since the last finish */
-    double *doubles;
-    size_t doubles_capacity;
-};
-
-static struct comm_mpi *mpi_of(struct comm *c)
-{
-    return (struct comm_mpi *)c;
-}
-
-static int check(int code, const char *what, struct err *e)
+int comm_mpi_check(int code, const char *what, struct err *e)
 {
     char text[MPI_MAX_ERROR_STRING] = "";
     int n = 0;
@@ -63,30 +30,34 @@ static int check(int code, const char *what, struct err *e)
     return err_set(e, ERR_REMOTE, "MPI: %s failed: %s", what, text);
 }
 
-/* Spins a moment (a partner is usually as far as we are), then gives the core away. */
+void comm_pause(struct comm_pause *p)
+{
+    if (p->rounds++ < SPIN_ROUNDS) {
+        sched_yield();
+        return;
+    }
+    p->us = p->us * 3 / 2 + 1;
+    p->us = p->us > PAUSE_MAX_US ? PAUSE_MAX_US : p->us;
+    clock_sleep_us(p->us);
+}
+
 static int wait_all(int count, MPI_Request *requests, const char *what, struct err *e)
 {
-    int64_t pause_us = 1;
-    for (unsigned round = 0;; round++) {
+    struct comm_pause pause = {0};
+    for (;;) {
         int done = 0;
         int code = MPI_Testall(count, requests, &done, MPI_STATUSES_IGNORE);
         if (code != MPI_SUCCESS || done) {
-            return check(code, what, e);
+            return comm_mpi_check(code, what, e);
         }
-        if (round < SPIN_ROUNDS) {
-            sched_yield();
-            continue;
-        }
-        clock_sleep_us(pause_us);
-        pause_us = pause_us * 3 / 2 + 1;
-        pause_us = pause_us > PAUSE_MAX_US ? PAUSE_MAX_US : pause_us;
+        comm_pause(&pause);
     }
 }
 
 static int mpi_barrier(struct comm *c, struct err *e)
 {
     MPI_Request request = MPI_REQUEST_NULL;
-    if (check(MPI_Ibarrier(mpi_of(c)->handle, &request), "barrier", e) < 0) {
+    if (comm_mpi_check(MPI_Ibarrier(comm_mpi_of(c)->handle, &request), "barrier", e) < 0) {
         return -1;
     }
     return wait_all(1, &request, "barrier", e);
@@ -98,40 +69,114 @@ static int mpi_bcast(struct comm *c, void *data, size_t bytes, int root, struct 
         size_t n = bytes - at < CHUNK_BYTES ? bytes - at : CHUNK_BYTES;
         MPI_Request request = MPI_REQUEST_NULL;
         int code =
-            MPI_Ibcast((char *)data + at, (int)n, MPI_BYTE, root, mpi_of(c)->handle, &request);
-        if (check(code, "broadcast", e) < 0 || wait_all(1, &request, "broadcast", e) < 0) {
+            MPI_Ibcast((char *)data + at, (int)n, MPI_BYTE, root, comm_mpi_of(c)->handle, &request);
+        if (comm_mpi_check(code, "broadcast", e) < 0 || wait_all(1, &request, "broadcast", e) < 0) {
             return -1;
         }
     }
     return 0;
 }
 
+static int gather_begin(struct comm *c, struct gather *g, void *data, const size_t *offsets,
+                        const size_t *bytes, struct err *e)
+{
+    g->request = MPI_REQUEST_NULL;
+    g->counts = xcalloc((size_t)c->size, sizeof(int));
+    g->places = xcalloc((size_t)c->size, sizeof(int));
+    for (int i = 0; i < c->size; i++) {
+        if (bytes[i] > INT_MAX || offsets[i] > INT_MAX) {
+            return err_set(e, ERR_LIMIT, "more than 2 GiB in one exchange between ranks");
+        }
+        g->counts[i] = (int)bytes[i];
+        g->places[i] = (int)offsets[i];
+    }
+    int code = MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, g->counts, g->places,
+                               MPI_BYTE, comm_mpi_of(c)->handle, &g->request);
+    return comm_mpi_check(code, "gather", e);
+}
+
+static void gather_release(struct gather *g)
+{
+    free(g->counts);
+    free(g->places);
+    *g = (struct gather){.request = MPI_REQUEST_NULL};
+}
+
 static int mpi_allgatherv(struct comm *c, void *data, const size_t *offsets, const size_t *bytes,
                           struct err *e)
 {
-    int *counts = xcalloc((size_t)c->size, sizeof(int));
-    int *places = xcalloc((size_t)c->size, sizeof(int));
-    MPI_Request request = MPI_REQUEST_NULL;
-    int rc = 0;
-    for (int i = 0; i < c->size && rc == 0; i++) {
-        if (bytes[i] > INT_MAX || offsets[i] > INT_MAX) {
-            rc = err_set(e, ERR_LIMIT, "more than 2 GiB in one exchange between ranks");
-        } else {
-            counts[i] = (int)bytes[i];
-            places[i] = (int)offsets[i];
+    struct gather g = {0};
+    int rc = gather_begin(c, &g, data, offsets, bytes, e);
+    rc = rc == 0 ? wait_all(1, &g.request, "gather", e) : rc;
+    gather_release(&g);
+    return rc;
+}
+
+static int mpi_gather_start(struct comm *c, void *data, const size_t *offsets, const size_t *bytes,
+                            struct err *e)
+{
+    struct comm_mpi *m = comm_mpi_of(c);
+    ARRAY_RESERVE(m->gathers, m->gather_count, m->gather_capacity, 1);
+    return gather_begin(c, &m->gathers[m->gather_count++], data, offsets, bytes, e);
+}
+
+/* Waits for the gather that was started first; sums go on meanwhile. */
+static int mpi_gather_wait(struct comm *c, struct err *e)
+{
+    struct comm_mpi *m = comm_mpi_of(c);
+    struct comm_pause pause = {0};
+    if (m->gather_first == m->gather_count) {
+        return 0;
+    }
+    struct gather *g = &m->gathers[m->gather_first];
+    for (int done = 0;;) {
+        if (comm_mpi_check(MPI_Test(&g->request, &done, MPI_STATUS_IGNORE), "gather", e) < 0 ||
+            comm_sums_progress(c, e) < 0) {
+            return -1;
+        }
+        if (done) {
+            break;
+        }
+        comm_pause(&pause);
+    }
+    gather_release(g);
+    if (++m->gather_first == m->gather_count) {
+        m->gather_first = m->gather_count = 0;
+    }
+    return 0;
+}
+
+static int mpi_progress(struct comm *c, struct err *e)
+{
+    struct comm_mpi *m = comm_mpi_of(c);
+    for (size_t i = m->gather_first; i < m->gather_count; i++) {
+        int done = 0;
+        if (comm_mpi_check(MPI_Test(&m->gathers[i].request, &done, MPI_STATUS_IGNORE), "gather",
+                           e) < 0) {
+            return -1;
         }
     }
-    if (rc == 0) {
-        int code = MPI_Iallgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, data, counts, places,
-                                   MPI_BYTE, mpi_of(c)->handle, &request);
-        rc = check(code, "gather", e);
+    return comm_sums_progress(c, e);
+}
+
+static int mpi_finish(struct comm *c, struct err *e)
+{
+    struct comm_mpi *m = comm_mpi_of(c);
+    struct comm_pause pause = {0};
+    while (m->gather_first < m->gather_count) {
+        if (mpi_gather_wait(c, e) < 0) {
+            return -1;
+        }
     }
-    if (rc == 0) {
-        rc = wait_all(1, &request, "gather", e);
+    while (!comm_sums_done(m)) {
+        if (comm_sums_progress(c, e) < 0) {
+            return -1;
+        }
+        if (!comm_sums_done(m)) {
+            comm_pause(&pause);
+        }
     }
-    free(counts);
-    free(places);
-    return rc;
+    return 0;
 }
 
 /* One message each way, or only one of them when a buffer is NULL. */
@@ -141,13 +186,14 @@ static int exchange(struct comm *c, const void *out, void *in, size_t bytes, int
     for (size_t at = 0; at < bytes; at += CHUNK_BYTES) {
         int n = (int)(bytes - at < CHUNK_BYTES ? bytes - at : CHUNK_BYTES);
         MPI_Request r[2] = {MPI_REQUEST_NULL, MPI_REQUEST_NULL};
-        MPI_Comm h = mpi_of(c)->handle;
-        if (in && check(MPI_Irecv((char *)in + at, n, MPI_BYTE, partner, tag, h, &r[0]), "receive",
-                        e) < 0) {
+        MPI_Comm h = comm_mpi_of(c)->handle;
+        if (in && comm_mpi_check(MPI_Irecv((char *)in + at, n, MPI_BYTE, partner, tag, h, &r[0]),
+                                 "receive", e) < 0) {
             return -1;
         }
-        if (out && check(MPI_Isend((const char *)out + at, n, MPI_BYTE, partner, tag, h, &r[1]),
-                         "send", e) < 0) {
+        if (out &&
+            comm_mpi_check(MPI_Isend((const char *)out + at, n, MPI_BYTE, partner, tag, h, &r[1]),
+                           "send", e) < 0) {
             return -1;
         }
         if (wait_all(2, r, "exchange between ranks", e) < 0) {
@@ -162,21 +208,7 @@ static bool power_of_two(int n)
     return (n & (n - 1)) == 0;
 }
 
-/* The lower rank's value stands on the left: both partners form the same sum. (Addition commutes in
- * IEEE 754 but for the payload of a NaN, which may differ; a NaN step is skipped anyway.) */
-static void add_floats(float *v, const float *other, size_t n, bool mine_first)
-{
-    if (mine_first) {
-        for (size_t i = 0; i < n; i++) {
-            v[i] = v[i] + other[i];
-        }
-    } else {
-        for (size_t i = 0; i < n; i++) {
-            v[i] = other[i] + v[i];
-        }
-    }
-}
-
+/* The lower rank's value stands on the left; see comm_sum.c. */
 static void add_doubles(double *v, const double *other, size_t n, bool mine_first)
 {
     for (size_t i = 0; i < n; i++) {
@@ -204,7 +236,7 @@ static int double_by_tree(struct comm *c, double *v, double *other, size_t n, st
 
 static int mpi_sum_double(struct comm *c, double *v, size_t n, struct err *e)
 {
-    struct comm_mpi *m = mpi_of(c);
+    struct comm_mpi *m = comm_mpi_of(c);
     if (n > m->doubles_capacity) {
         free(m->doubles);
         m->doubles = xcalloc(n, sizeof(double));
@@ -223,105 +255,6 @@ static int mpi_sum_double(struct comm *c, double *v, size_t n, struct err *e)
     return 0;
 }
 
-/* --- sums under way -------------------------------------------------------------------------- */
-
-static int float_by_tree(struct comm *c, struct sum *s, struct err *e)
-{
-    size_t bytes = s->n * sizeof(float);
-    for (int step = 1; step < c->size; step *= 2) {
-        if (c->rank % (2 * step) == step) {
-            if (exchange(c, s->v, NULL, bytes, c->rank - step, TAG_TREE, e) < 0) {
-                return -1;
-            }
-        } else if (c->rank % (2 * step) == 0 && c->rank + step < c->size) {
-            if (exchange(c, NULL, s->other, bytes, c->rank + step, TAG_TREE, e) < 0) {
-                return -1;
-            }
-            add_floats(s->v, s->other, s->n, true);
-        }
-    }
-    return mpi_bcast(c, s->v, bytes, 0, e);
-}
-
-static int begin_round(struct comm_mpi *m, struct sum *s, struct err *e)
-{
-    int partner = m->base.rank ^ s->distance;
-    int tag = TAG_SUM + (int)(s - m->sums);
-    if (check(MPI_Irecv(s->other, (int)s->n, MPI_FLOAT, partner, tag, m->handle, &s->requests[0]),
-              "receive", e) < 0) {
-        return -1;
-    }
-    return check(MPI_Isend(s->v, (int)s->n, MPI_FLOAT, partner, tag, m->handle, &s->requests[1]),
-                 "send", e);
-}
-
-/* Both messages of the round are here. */
-static int end_round(struct comm_mpi *m, struct sum *s, struct err *e)
-{
-    add_floats(s->v, s->other, s->n, m->base.rank < (m->base.rank ^ s->distance));
-    s->distance *= 2;
-    if (s->distance < m->base.size) {
-        return begin_round(m, s, e);
-    }
-    s->active = false;
-    return 0;
-}
-
-static int mpi_sum_finish(struct comm *c, struct err *e)
-{
-    struct comm_mpi *m = mpi_of(c);
-    for (size_t i = 0; i < m->sum_count; i++) {
-        struct sum *s = &m->sums[i];
-        while (s->active) {
-            if (wait_all(2, s->requests, "sum over ranks", e) < 0 || end_round(m, s, e) < 0) {
-                return -1;
-            }
-        }
-    }
-    m->sum_count = 0;
-    return 0;
-}
-
-static int mpi_sum_start(struct comm *c, float *v, size_t n, struct err *e)
-{
-    struct comm_mpi *m = mpi_of(c);
-    if (n > INT_MAX) {
-        return err_set(e, ERR_LIMIT, "a gradient of %zu values in one range", n);
-    }
-    if (m->sum_count == SUMS_MAX && mpi_sum_finish(c, e) < 0) {
-        return -1;
-    }
-    struct sum *s = &m->sums[m->sum_count++];
-    if (n > s->capacity) {
-        free(s->other);
-        s->other = xmalloc(n * sizeof(float));
-        s->capacity = n;
-    }
-    s->v = v;
-    s->n = n;
-    s->distance = 1;
-    s->active = power_of_two(c->size);
-    return s->active ? begin_round(m, s, e) : float_by_tree(c, s, e);
-}
-
-static int mpi_sum_progress(struct comm *c, struct err *e)
-{
-    struct comm_mpi *m = mpi_of(c);
-    for (size_t i = 0; i < m->sum_count; i++) {
-        struct sum *s = &m->sums[i];
-        int done = 0;
-        if (!s->active) {
-            continue;
-        }
-        if (check(MPI_Testall(2, s->requests, &done, MPI_STATUSES_IGNORE), "sum over ranks", e) <
-                0 ||
-            (done && end_round(m, s, e) < 0)) {
-            return -1;
-        }
-    }
-    return 0;
-}
-
 /* --- life ------------------------------------------------------------------------------------ */
 
 static const struct comm_ops mpi_ops;
@@ -332,9 +265,9 @@ static struct comm *wrap(MPI_Comm handle, bool owns_mpi, struct err *e)
     m->base.ops = &mpi_ops;
     m->handle = handle;
     m->owns_mpi = owns_mpi;
-    if (check(MPI_Comm_set_errhandler(handle, MPI_ERRORS_RETURN), "set-up", e) < 0 ||
-        check(MPI_Comm_rank(handle, &m->base.rank), "rank", e) < 0 ||
-        check(MPI_Comm_size(handle, &m->base.size), "size", e) < 0) {
+    if (comm_mpi_check(MPI_Comm_set_errhandler(handle, MPI_ERRORS_RETURN), "set-up", e) < 0 ||
+        comm_mpi_check(MPI_Comm_rank(handle, &m->base.rank), "rank", e) < 0 ||
+        comm_mpi_check(MPI_Comm_size(handle, &m->base.size), "size", e) < 0) {
         free(m);
         return NULL;
     }
@@ -344,7 +277,8 @@ static struct comm *wrap(MPI_Comm handle, bool owns_mpi, struct err *e)
 static struct comm *mpi_split(struct comm *c, int color, int key, struct err *e)
 {
     MPI_Comm handle = MPI_COMM_NULL;
-    if (check(MPI_Comm_split(mpi_of(c)->handle, color, key, &handle), "split", e) < 0) {
+    if (comm_mpi_check(MPI_Comm_split(comm_mpi_of(c)->handle, color, key, &handle), "split", e) <
+        0) {
         return NULL;
     }
     return wrap(handle, false, e);
@@ -353,9 +287,9 @@ static struct comm *mpi_split(struct comm *c, int color, int key, struct err *e)
 static int mpi_share(struct comm *c, int *rank, int *size, struct err *e)
 {
     MPI_Comm handle = MPI_COMM_NULL;
-    int code = MPI_Comm_split_type(mpi_of(c)->handle, MPI_COMM_TYPE_SHARED, c->rank, MPI_INFO_NULL,
-                                   &handle);
-    if (check(code, "ranks of this host", e) < 0) {
+    int code = MPI_Comm_split_type(comm_mpi_of(c)->handle, MPI_COMM_TYPE_SHARED, c->rank,
+                                   MPI_INFO_NULL, &handle);
+    if (comm_mpi_check(code, "ranks of this host", e) < 0) {
         return -1;
     }
     MPI_Comm_rank(handle, rank);
@@ -366,23 +300,25 @@ static int mpi_share(struct comm *c, int *rank, int *size, struct err *e)
 
 static void mpi_fail(struct comm *c, int code)
 {
-    MPI_Abort(mpi_of(c)->handle, code);
+    MPI_Abort(comm_mpi_of(c)->handle, code);
     exit(code);
 }
 
 static int mpi_close(struct comm *c, struct err *e)
 {
-    struct comm_mpi *m = mpi_of(c);
+    struct comm_mpi *m = comm_mpi_of(c);
     int rc = 0;
-    for (size_t i = 0; i < SUMS_MAX; i++) {
-        free(m->sums[i].other);
+    comm_sums_release(m);
+    for (size_t i = m->gather_first; i < m->gather_count; i++) {
+        gather_release(&m->gathers[i]);
     }
+    free(m->gathers);
     free(m->doubles);
     if (m->handle != MPI_COMM_WORLD) {
-        rc = check(MPI_Comm_free(&m->handle), "free", e);
+        rc = comm_mpi_check(MPI_Comm_free(&m->handle), "free", e);
     }
     if (m->owns_mpi) {
-        rc = check(MPI_Finalize(), "end", e);
+        rc = comm_mpi_check(MPI_Finalize(), "end", e);
     }
     free(m);
     return rc;
@@ -394,9 +330,12 @@ static const struct comm_ops mpi_ops = {
     .bcast = mpi_bcast,
     .allgatherv = mpi_allgatherv,
     .sum_double = mpi_sum_double,
-    .sum_start = mpi_sum_start,
-    .sum_progress = mpi_sum_progress,
-    .sum_finish = mpi_sum_finish,
+    .sum_start = comm_sums_start,
+    .sum_way = comm_sums_way,
+    .gather_start = mpi_gather_start,
+    .gather_wait = mpi_gather_wait,
+    .progress = mpi_progress,
+    .finish = mpi_finish,
     .split = mpi_split,
     .share = mpi_share,
     .fail = mpi_fail,
@@ -406,7 +345,8 @@ static const struct comm_ops mpi_ops = {
 struct comm *comm_mpi_open(struct err *e)
 {
     int provided = 0;
-    if (check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "start", e) < 0) {
+    if (comm_mpi_check(MPI_Init_thread(NULL, NULL, MPI_THREAD_FUNNELED, &provided), "start", e) <
+        0) {
         return NULL;
     }
     if (provided < MPI_THREAD_FUNNELED) {

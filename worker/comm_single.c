@@ -31,6 +31,11 @@ static int single_sum_start(struct comm *c, float *v, size_t n, struct err *e)
     return 0;
 }
 
+static const char *single_way(struct comm *c, size_t n)
+{
+    return "none";
+}
+
 static int single_nothing(struct comm *c, struct err *e)
 {
     return 0;
@@ -66,8 +71,11 @@ static const struct comm_ops single_ops = {
     .allgatherv = single_allgatherv,
     .sum_double = single_sum_double,
     .sum_start = single_sum_start,
-    .sum_progress = single_nothing,
-    .sum_finish = single_nothing,
+    .sum_way = single_way,
+    .gather_start = single_allgatherv,
+    .gather_wait = single_nothing,
+    .progress = single_nothing,
+    .finish = single_nothing,
     .split = single_split,
     .share = single_share,
     .fail = single_fail,

@@ -17,7 +17,7 @@ struct settings;
  *
  * One step, rank r of W (S shards, see shard.h):
  *     rows of r ─ forward ─ loss ─ backward, last layer first
- *        convolution, norm:  range of the gradient done ─> comm_sum_start, goes on meanwhile
+ *        convolution, norm:  range of the gradient done ─> its sum travels meanwhile (exchange.h)
  *        wide dense layer:   rows a, d of all ranks gathered, every rank forms d^T a itself
  *     wait for all ─ clip ─ update: the same bits on all ranks
  *

@@ -27,8 +27,6 @@ struct epoch_row {
     double train_loss, train_accuracy, valid_loss, valid_accuracy, rate;
 };
 
-#define TRAIN_FACTORS_MAX 8
-
 struct trainer {
     const struct train_options *opt;
     const struct settings *s;
@@ -44,13 +42,8 @@ struct trainer {
     struct score score;
     struct run run;
 
-    struct model_comm norm_comm;
-    struct err comm_err; /* first failure inside a hook, which cannot return it */
-    bool comm_failed;
-    struct model_factors factors[TRAIN_FACTORS_MAX];
-    size_t factor_count;
-    size_t *offsets, *bytes; /* [world]: scratch of gathers */
-    float *norm_saved;       /* running statistics before the step */
+    struct exchange *exchange;
+    float *norm_saved; /* running statistics before the step */
     size_t norm_count;
 
     char digest[65], model_digest[65]; /* of what a checkpoint must agree with */

@@ -42,7 +42,7 @@ static float tree(int world, size_t i)
     return part[0];
 }
 
-#define RANGES 5
+#define RANGES 21 /* more than travel at a time; every third is short */
 #define LENGTH 10007
 
 static void sums(struct comm *c, struct err *e)
@@ -53,12 +53,15 @@ static void sums(struct comm *c, struct err *e)
         v[i] = value_of(c->rank, i);
     }
     for (size_t k = 0; k < RANGES; k++) {
-        check(comm_sum_start(c, v + k * LENGTH, LENGTH, e) == 0, c, "start of a sum");
-        check(comm_sum_progress(c, e) == 0, c, "progress");
+        size_t n = k % 3 == 2 ? k : LENGTH; /* the rest of its range stays as it is */
+        check(comm_sum_start(c, v + k * LENGTH, n, e) == 0, c, "start of a sum");
+        check(comm_progress(c, e) == 0, c, "progress");
     }
-    check(comm_sum_finish(c, e) == 0, c, "end of the sums");
+    check(comm_finish(c, e) == 0, c, "end of the sums");
     for (size_t i = 0; i < RANGES * LENGTH; i++) {
-        if (v[i] != tree(c->size, i)) {
+        size_t k = i / LENGTH, at = i % LENGTH;
+        float want = k % 3 == 2 && at >= k ? value_of(c->rank, i) : tree(c->size, i);
+        if (v[i] != want) {
             check(0, c, "a float sum is not that of the tree");
             break;
         }
@@ -71,6 +74,48 @@ static void sums(struct comm *c, struct err *e)
         double want = c->size * (c->size - 1) / 2.0 + (double)i * c->size;
         check(d[i] == want, c, "a sum of doubles is wrong");
     }
+    free(v);
+}
+
+/* Two gathers and a sum at once: each rank gives its number, rank + 1 times, and the sum goes on.
+ */
+static void together(struct comm *c, struct err *e)
+{
+    size_t offsets[64], bytes[64], total = 0;
+    for (int r = 0; r < c->size; r++) {
+        offsets[r] = total;
+        bytes[r] = (size_t)r + 1;
+        total += bytes[r];
+    }
+    char *one = malloc(total), *two = malloc(total);
+    memset(one, 'x', total);
+    memset(two, 'x', total);
+    memset(one + offsets[c->rank], 'a' + c->rank, bytes[c->rank]);
+    memset(two + offsets[c->rank], 'A' + c->rank, bytes[c->rank]);
+    float *v = malloc(3 * LENGTH * sizeof(float));
+    for (size_t i = 0; i < 3 * LENGTH; i++) {
+        v[i] = value_of(c->rank, i);
+    }
+    check(comm_gather_start(c, one, offsets, bytes, e) == 0, c, "start of a gather");
+    check(comm_sum_start(c, v, 3 * LENGTH, e) == 0, c, "start of a sum beside gathers");
+    check(comm_gather_start(c, two, offsets, bytes, e) == 0, c, "start of a gather");
+    check(comm_gather_wait(c, e) == 0, c, "first gather");
+    for (int r = 0; r < c->size; r++) {
+        check(one[offsets[r]] == 'a' + r && one[offsets[r] + bytes[r] - 1] == 'a' + r, c,
+              "rows of the first gather");
+    }
+    check(comm_finish(c, e) == 0, c, "end of everything");
+    for (int r = 0; r < c->size; r++) {
+        check(two[offsets[r]] == 'A' + r, c, "rows of the second gather");
+    }
+    for (size_t i = 0; i < 3 * LENGTH; i++) {
+        if (v[i] != tree(c->size, i)) {
+            check(0, c, "a sum beside gathers is not that of the tree");
+            break;
+        }
+    }
+    free(one);
+    free(two);
     free(v);
 }
 
@@ -127,6 +172,7 @@ int main(void)
         return 1;
     }
     sums(c, &e);
+    together(c, &e);
     gathers(c, &e);
     agreement(c);
     groups(c, &e);
