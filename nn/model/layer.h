@@ -116,7 +116,12 @@ struct model {
     struct shard_split split;
     const int32_t *labels;
     bool have_loss;
+    model_watch_fn *watch;
+    void *watch_ctx;
 };
+
+/* Tells who watches that a pass of this layer has ended. */
+void layer_lap(const struct layer *l, enum model_pass pass);
 
 /* --- building, layer.c; a chain, so each call continues at the last blob ---------------------- */
 

@@ -33,6 +33,7 @@ static void conv_layer_backward(struct layer *l, const struct layer_run *r)
     struct param *w = layer_param(l, 0), *b = layer_param(l, 1);
     if (w->trainable) {
         c->ops->backward_weights(&c->shape, r->split, r->x, r->dy, w->grad, b->grad, r->ws, r->par);
+        layer_lap(l, MODEL_PASS_WEIGHTS);
     }
     if (r->dx) {
         c->ops->backward_data(&c->shape, r->n, r->dy, w->value, r->dx, r->ws, r->par);

@@ -51,6 +51,7 @@ static void dense_layer_backward(struct layer *l, const struct layer_run *r)
     const struct dense_layer *d = l->self;
     if (l->trainable && !l->factored) {
         sharded_gradients(l, r);
+        layer_lap(l, MODEL_PASS_WEIGHTS);
     }
     if (r->dx) {
         dense_backward_data(&d->shape, r->n, r->dy, layer_param(l, 0)->value, r->dx, r->par);

@@ -241,4 +241,26 @@ void model_backward(struct model *m, const struct model_hooks *hooks);
  * not be reduced any more. */
 void model_dense_gradients(struct model *m, size_t layer);
 
+/* --- watching -------------------------------------------------------------------------------- */
+
+/*
+ * For measurements: called at the end of each pass of each layer, on the thread that runs the
+ * model; the time since the call before is that pass's. Work that a layer does for its neighbour
+ * (a fused ReLU) counts as its own.
+ */
+enum model_pass {
+    MODEL_PASS_FORWARD,
+    MODEL_PASS_DATA,    /* backward: gradient of the input */
+    MODEL_PASS_WEIGHTS, /* backward: gradients of the parameters */
+};
+struct model_lap {
+    size_t layer;
+    const char *name, *kind, *method; /* features.0, conv, winograd; method "" without a choice */
+    enum model_pass pass;
+    double flop; /* of the pass over one image, counted as model_flop_forward does */
+};
+typedef void model_watch_fn(void *ctx, const struct model_lap *lap);
+/* NULL: nobody (at first). */
+void model_set_watch(struct model *m, model_watch_fn *watch, void *ctx);
+
 #endif

@@ -38,6 +38,28 @@ static struct layer_run run_of(struct model *m, const struct layer *l)
     };
 }
 
+/* --- watching -------------------------------------------------------------------------------- */
+
+void layer_lap(const struct layer *l, enum model_pass pass)
+{
+    const struct model *m = l->m;
+    if (m->watch) {
+        const char *method = l->ops->method ? l->ops->method(l) : NULL;
+        m->watch(m->watch_ctx, &(struct model_lap){.layer = l->index,
+                                                   .name = l->name,
+                                                   .kind = l->ops->kind,
+                                                   .method = method ? method : "",
+                                                   .pass = pass,
+                                                   .flop = l->ops->flop ? l->ops->flop(l) : 0});
+    }
+}
+
+void model_set_watch(struct model *m, model_watch_fn *watch, void *ctx)
+{
+    m->watch = watch;
+    m->watch_ctx = ctx;
+}
+
 /* --- forward --------------------------------------------------------------------------------- */
 
 void model_split(const struct model *m, size_t global, size_t *first, size_t *count)
@@ -82,6 +104,7 @@ static void run_layers(struct model *m, size_t begin, size_t end)
         if (!l->fused) {
             struct layer_run r = run_of(m, l);
             l->ops->forward(l, &r);
+            layer_lap(l, MODEL_PASS_FORWARD);
         }
     }
 }
@@ -172,6 +195,7 @@ void model_dense_gradients(struct model *m, size_t layer)
 {
     struct layer *l = &m->layers[layer];
     layer_dense_gradients(l, m->split.global, m->blobs[l->in].value, m->blobs[l->out].grad);
+    layer_lap(l, MODEL_PASS_WEIGHTS);
 }
 
 static void report(struct model *m, struct layer *l, const struct model_hooks *hooks)
@@ -208,6 +232,7 @@ static void backward_layer(struct model *m, struct layer *l)
     r.dy = grad_rows(m, l->out);
     r.dx = l->in == l->out ? r.dy : l->index > m->first_trainable ? grad_rows(m, l->in) : NULL;
     l->ops->backward(l, &r);
+    layer_lap(l, MODEL_PASS_DATA);
 }
 
 void model_backward(struct model *m, const struct model_hooks *hooks)
