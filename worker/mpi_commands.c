@@ -1,6 +1,7 @@
 /* Commands of nephron-mpi; see mpi_commands.h. */
 #include "mpi_commands.h"
 
+#include "bench_command.h"
 #include "comm.h"
 #include "evaluate.h"
 #include "machine.h"
@@ -116,9 +117,8 @@ static const struct event_sink *stage_sink(struct stage *s, const struct mpi_con
     return sink_events(s->sink);
 }
 
-/* OPT_OK goes on; else *code is the exit code. Only rank 0 prints the help. */
-static bool parse(const struct opt_spec *spec, const struct mpi_context *x, int argc, char **argv,
-                  struct opt_list *args, int *code, struct err *e)
+bool mpi_parse(const struct opt_spec *spec, const struct mpi_context *x, int argc, char **argv,
+               struct opt_list *args, int *code, struct err *e)
 {
     if (x->comm->rank > 0 && freopen("/dev/null", "w", stdout) == NULL) {
         log_warn("worker", "cannot silence this rank");
@@ -232,7 +232,7 @@ static int run_train(const struct mpi_context *x, int argc, char **argv, struct 
         .options = options,
     };
     struct opt_list args = {0};
-    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+    if (mpi_parse(&spec, x, argc, argv, &args, &code, e)) {
         code = do_train(x, &o, fresh, argc, argv, e);
     }
     opt_list_release(&args);
@@ -284,7 +284,7 @@ static int run_evaluate(const struct mpi_context *x, int argc, char **argv, stru
         .options = options,
     };
     struct opt_list args = {0};
-    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+    if (mpi_parse(&spec, x, argc, argv, &args, &code, e)) {
         code = do_evaluate(x, &o, model, argc, argv, e);
     }
     opt_list_release(&args);
@@ -325,7 +325,7 @@ static int run_prepare(const struct mpi_context *x, int argc, char **argv, struc
         .options = options,
     };
     struct opt_list args = {0};
-    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+    if (mpi_parse(&spec, x, argc, argv, &args, &code, e)) {
         code = do_prepare(x, &o, e);
     }
     opt_list_release(&args);
@@ -413,7 +413,7 @@ static int run_predict(const struct mpi_context *x, int argc, char **argv, struc
         .max_args = OPT_ANY,
     };
     struct opt_list args = {0};
-    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+    if (mpi_parse(&spec, x, argc, argv, &args, &code, e)) {
         code = x->comm->rank == 0 ? do_predict(model, &args, json, e) : 0;
     }
     opt_list_release(&args);
@@ -454,7 +454,7 @@ static int run_weights(const struct mpi_context *x, int argc, char **argv, struc
         .max_args = 3,
     };
     struct opt_list args = {0};
-    if (parse(&spec, x, argc, argv, &args, &code, e)) {
+    if (mpi_parse(&spec, x, argc, argv, &args, &code, e)) {
         code = x->comm->rank == 0 && weights_words(&args, json, e) < 0 ? exit_code(e) : 0;
         if (code == 0 && (fflush(stdout) != 0 || ferror(stdout))) {
             err_sys(e, "cannot write to stdout");
@@ -471,5 +471,6 @@ const struct mpi_command mpi_commands[] = {
     {"prepare", run_prepare, "build the model to train"},
     {"predict", run_predict, "tell the class of pictures"},
     {"weights", run_weights, "show or convert model files"},
+    {"bench", bench_command, "speed of this machine or cluster"},
     {NULL, NULL, NULL},
 };

@@ -2,6 +2,7 @@
 #define NEPHRON_MPI_COMMANDS_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 struct comm;
 struct err;
@@ -24,6 +25,13 @@ struct mpi_command {
     mpi_command_fn *run;
     const char *help;
 };
+
+struct opt_list;
+struct opt_spec;
+/* opt_parse on all ranks; true: go on, else *code is the exit code. Help is printed by rank 0
+ * alone, and stdout of the others goes nowhere from here on. */
+bool mpi_parse(const struct opt_spec *spec, const struct mpi_context *x, int argc, char **argv,
+               struct opt_list *args, int *code, struct err *e);
 
 extern const struct mpi_command mpi_commands[]; /* ended by a NULL name */
 

@@ -58,6 +58,7 @@ static const struct command commands[] = {
     {"evaluate", NULL, MPI_PROGRAM, true, "scores, confusion matrix, misclassified slices"},
     {"predict", NULL, MPI_PROGRAM, false, "classify images"},
     {"weights", NULL, MPI_PROGRAM, false, "show and convert model files"},
+    {"bench", NULL, MPI_PROGRAM, true, "speed of this machine or cluster: train, infer, layers, allreduce, model"},
     {"version", cmd_version, NULL, false, "version and libraries"},
     {"doctor", cmd_version, NULL, false, NULL},
 };

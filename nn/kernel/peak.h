@@ -20,7 +20,8 @@ struct peak_kernel {
 
 /* The kernels that this CPU can run, best first. */
 size_t peak_kernels(const struct peak_kernel *out[3]);
-/* fp32 GFLOP/s of all threads of par together (NULL: one): the best of `repeats` runs of ~20 ms. */
+/* fp32 GFLOP/s of all threads of par together (NULL: one): the best of about `repeats` runs of
+ * each, by the threads' CPU time. */
 double peak_gflops(const struct peak_kernel *k, struct par *par, int repeats);
 
 #endif

@@ -18,11 +18,14 @@ static float run(size_t rounds)
         factor[l] = 0.999f; /* the sums go to 1: neither infinite nor denormal */
         term[l] = 0.001f;
     }
+#pragma GCC unroll 32
     for (int i = 0; i < PEAK_SUMS; i++) {
         sum[i] = factor * (float)i;
     }
     for (size_t r = 0; r < rounds; r++) {
+#pragma GCC unroll 8
         for (int u = 0; u < UNROLL; u++) {
+#pragma GCC unroll 32
             for (int i = 0; i < PEAK_SUMS; i++) {
                 sum[i] = sum[i] * factor + term;
                 __asm__("" : "+v"(sum[i])); /* in a register, and not merged with the next */
@@ -30,6 +33,7 @@ static float run(size_t rounds)
         }
     }
     float all = 0;
+#pragma GCC unroll 32
     for (int i = 0; i < PEAK_SUMS; i++) {
         for (int l = 0; l < PEAK_LANES; l++) {
             all += sum[i][l];

@@ -232,7 +232,9 @@ static void backward_layer(struct model *m, struct layer *l)
     r.dy = grad_rows(m, l->out);
     r.dx = l->in == l->out ? r.dy : l->index > m->first_trainable ? grad_rows(m, l->in) : NULL;
     l->ops->backward(l, &r);
-    layer_lap(l, MODEL_PASS_DATA);
+    if (r.dx) {
+        layer_lap(l, MODEL_PASS_DATA);
+    }
 }
 
 void model_backward(struct model *m, const struct model_hooks *hooks)
