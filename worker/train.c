@@ -23,7 +23,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHARDS_DEFAULT 8
+#define SHARDS_DEFAULT SHARD_DEFAULT
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* Adaptive average pooling; see avgpool.h. */
+/* Adaptive average pooling; see avgpool.h. An item is an image: there is little to do. */
 
 #include "avgpool.h"
 
@@ -8,82 +8,87 @@
 
 struct avgpool_job {
     struct avgpool_shape s;
-    const float *in;
+    const float *in, *x;
     float *out;
 };
 
-static size_t window_begin(size_t i, size_t in, size_t out)
+struct window {
+    size_t begin, end;
+};
+
+static struct window window(size_t i, size_t in, size_t out)
 {
-    return i * in / out;
+    return (struct window){i * in / out, ((i + 1) * in + out - 1) / out};
 }
 
-static size_t window_end(size_t i, size_t in, size_t out)
-{
-    return ((i + 1) * in + out - 1) / out;
-}
-
-static float window_mean(const float *x, size_t w, size_t r0, size_t r1, size_t c0, size_t c1)
+static float window_mean(const float *x, size_t line, size_t c, struct window r, struct window k)
 {
     float sum = 0;
-    for (size_t r = r0; r < r1; r++) {
-        for (size_t c = c0; c < c1; c++) {
-            sum += x[r * w + c];
+    for (size_t i = r.begin; i < r.end; i++) {
+        for (size_t j = k.begin; j < k.end; j++) {
+            sum += x[i * line + j * c];
         }
     }
-    return sum / (float)((r1 - r0) * (c1 - c0));
+    return sum / (float)((r.end - r.begin) * (k.end - k.begin));
 }
 
-static void forward_plane(void *ctx, size_t plane, int thread)
+static void forward_image(void *ctx, size_t n, int thread)
 {
     const struct avgpool_job *j = ctx;
     const struct avgpool_shape *s = &j->s;
-    const float *x = j->in + plane * s->h * s->w;
-    float *y = j->out + plane * s->oh * s->ow;
-    for (size_t r = 0; r < s->oh; r++) {
-        size_t r0 = window_begin(r, s->h, s->oh), r1 = window_end(r, s->h, s->oh);
-        for (size_t c = 0; c < s->ow; c++) {
-            y[r * s->ow + c] = window_mean(x, s->w, r0, r1, window_begin(c, s->w, s->ow),
-                                           window_end(c, s->w, s->ow));
+    const float *x = j->in + n * s->h * s->w * s->c;
+    float *y = j->out + n * s->c * s->oh * s->ow;
+    for (size_t c = 0; c < s->c; c++) {
+        for (size_t r = 0; r < s->oh; r++) {
+            for (size_t k = 0; k < s->ow; k++) {
+                *y++ = window_mean(x + c, s->w * s->c, s->c, window(r, s->h, s->oh),
+                                   window(k, s->w, s->ow));
+            }
         }
     }
 }
 
-void avgpool_forward(const struct avgpool_shape *s, size_t planes, const float *x, float *y,
+void avgpool_forward(const struct avgpool_shape *s, size_t n, const float *x, float *y,
                      struct par *par)
 {
     struct avgpool_job j = {.s = *s, .in = x, .out = y};
-    par_for(par, planes, forward_plane, &j);
+    par_for(par, n, forward_image, &j);
 }
 
-static void spread(float *dx, size_t w, size_t r0, size_t r1, size_t c0, size_t c1, float dy)
+static void spread(float *dx, size_t line, size_t c, struct window r, struct window k, float dy)
 {
-    float share = dy / (float)((r1 - r0) * (c1 - c0));
-    for (size_t r = r0; r < r1; r++) {
-        for (size_t c = c0; c < c1; c++) {
-            dx[r * w + c] += share;
+    float share = dy / (float)((r.end - r.begin) * (k.end - k.begin));
+    for (size_t i = r.begin; i < r.end; i++) {
+        for (size_t j = k.begin; j < k.end; j++) {
+            dx[i * line + j * c] += share;
         }
     }
 }
 
-static void backward_plane(void *ctx, size_t plane, int thread)
+static void backward_image(void *ctx, size_t n, int thread)
 {
     const struct avgpool_job *j = ctx;
     const struct avgpool_shape *s = &j->s;
-    const float *dy = j->in + plane * s->oh * s->ow;
-    float *dx = j->out + plane * s->h * s->w;
-    memset(dx, 0, s->h * s->w * sizeof(float));
-    for (size_t r = 0; r < s->oh; r++) {
-        size_t r0 = window_begin(r, s->h, s->oh), r1 = window_end(r, s->h, s->oh);
-        for (size_t c = 0; c < s->ow; c++) {
-            spread(dx, s->w, r0, r1, window_begin(c, s->w, s->ow), window_end(c, s->w, s->ow),
-                   dy[r * s->ow + c]);
+    size_t size = s->h * s->w * s->c;
+    const float *dy = j->in + n * s->c * s->oh * s->ow;
+    float *dx = j->out + n * size;
+    memset(dx, 0, size * sizeof(float));
+    for (size_t c = 0; c < s->c; c++) {
+        for (size_t r = 0; r < s->oh; r++) {
+            for (size_t k = 0; k < s->ow; k++) {
+                spread(dx + c, s->w * s->c, s->c, window(r, s->h, s->oh), window(k, s->w, s->ow),
+                       *dy++);
+            }
         }
+    }
+    for (size_t i = 0; j->x && i < size; i++) {
+        dx[i] = j->x[n * size + i] > 0 ? dx[i] : 0;
     }
 }
 
-void avgpool_backward(const struct avgpool_shape *s, size_t planes, const float *dy, float *dx,
-                      struct par *par)
+void avgpool_backward(const struct avgpool_shape *s, size_t n, const float *dy, const float *x,
+                      float *dx, struct par *par)
 {
-    struct avgpool_job j = {.s = *s, .in = dy, .out = dx};
-    par_for(par, planes, backward_plane, &j);
+    struct avgpool_job j = {.s = *s, .in = dy, .x = x, .out = dx};
+    par_for(par, n, backward_image, &j);
 }

@@ -6,18 +6,21 @@
 struct par;
 
 /*
- * Adaptive average pooling, PyTorch's rule: x (planes,h,w) -> y (planes,oh,ow), where output row i
- * is the mean of input rows floor(i h / oh) .. ceil((i + 1) h / oh) - 1, columns alike. Windows
- * overlap when h is no multiple of oh, and repeat rows when h < oh. The identity for h = oh, w =
- * ow.
+ * Adaptive average pooling, PyTorch's rule: output row i is the mean of input rows floor(i h / oh)
+ * .. ceil((i + 1) h / oh) - 1, columns alike. Windows overlap when h is no multiple of oh, and
+ * repeat rows when h < oh.
+ *   x (n,h,w,c) -> y (n,c,oh,ow)
+ * It is where activations turn from NHWC to the order that the weights of a classifier expect; for
+ * h = oh and w = ow that is all it does.
  */
 struct avgpool_shape {
-    size_t h, w, oh, ow;
+    size_t c, h, w, oh, ow;
 };
 
-void avgpool_forward(const struct avgpool_shape *s, size_t planes, const float *x, float *y,
+void avgpool_forward(const struct avgpool_shape *s, size_t n, const float *x, float *y,
                      struct par *par);
-void avgpool_backward(const struct avgpool_shape *s, size_t planes, const float *dy, float *dx,
-                      struct par *par);
+/* x: NULL, or what came out of a ReLU: dx becomes 0 where x is 0. */
+void avgpool_backward(const struct avgpool_shape *s, size_t n, const float *dy, const float *x,
+                      float *dx, struct par *par);
 
 #endif

@@ -1,5 +1,5 @@
-/* Batch normalisation; see batchnorm.h. Sums are formed a plane (image, channel) at a time in
- * double, in eight lanes; then planes of a shard in order, then the tree of shards. */
+/* Batch normalisation; see batchnorm.h. Sums are formed in double over bands of up to 512 pixels of
+ * one image, eight channels at a time; then bands of a shard in order, then the tree of shards. */
 
 #include "batchnorm.h"
 
@@ -9,84 +9,107 @@
 #include <math.h>
 #include <string.h>
 
-struct plane_job {
+#define BAND ((size_t)512) /* pixels */
+#define LANES 8            /* channels whose sums stay in registers */
+
+struct band_job {
     struct batchnorm_shape s;
+    size_t bands; /* of an image */
     const float *x, *dy, *mean, *inv_std, *gamma, *beta;
     float *out;
-    double *planes; /* (rows, c, 2) */
-    const double *sums;
+    double *sums; /* of bands: (rows bands, 2, c) */
+    const double *global;
     double count;
     bool relu;
 };
 
+static size_t bands_of(const struct batchnorm_shape *s)
+{
+    return (s->area + BAND - 1) / BAND;
+}
+
 size_t batchnorm_workspace(const struct batchnorm_shape *s, size_t rows, size_t shards)
 {
-    return 2 * s->c * (rows + shards);
+    return 2 * s->c * (rows * bands_of(s) + shards);
 }
 
-static double add_lanes(const double *l)
+/* A band: its first element, and its pixels. */
+static size_t band_begin(const struct band_job *j, size_t item, size_t *pixels)
 {
-    return ((l[0] + l[4]) + (l[2] + l[6])) + ((l[1] + l[5]) + (l[3] + l[7]));
+    size_t image = item / j->bands, first = item % j->bands * BAND;
+    *pixels = j->s.area - first < BAND ? j->s.area - first : BAND;
+    return (image * j->s.area + first) * j->s.c;
 }
 
-/* --- sums over planes ------------------------------------------------------------------------ */
+/* --- sums over bands ------------------------------------------------------------------------- */
 
-static void sums_plane(void *ctx, size_t plane, int thread)
+static inline void sums_lanes(const float *x, size_t pixels, size_t c, size_t lanes, double *out)
 {
-    const struct plane_job *j = ctx;
-    const float *x = j->x + plane * j->s.area;
-    double sum[8] = {0}, square[8] = {0};
-    size_t i = 0;
-    for (; i + 8 <= j->s.area; i += 8) {
-        for (size_t l = 0; l < 8; l++) {
-            double v = x[i + l];
+    double sum[LANES] = {0}, square[LANES] = {0};
+    for (size_t p = 0; p < pixels; p++, x += c) {
+        for (size_t l = 0; l < lanes; l++) {
+            double v = x[l];
             sum[l] += v;
             square[l] += v * v;
         }
     }
-    for (; i < j->s.area; i++) {
-        double v = x[i];
-        sum[i % 8] += v;
-        square[i % 8] += v * v;
-    }
-    j->planes[2 * plane] = add_lanes(sum);
-    j->planes[2 * plane + 1] = add_lanes(square);
+    memcpy(out, sum, lanes * sizeof(double));
+    memcpy(out + c, square, lanes * sizeof(double));
 }
 
-static void backward_sums_plane(void *ctx, size_t plane, int thread)
+static void sums_band(void *ctx, size_t item, int thread)
 {
-    const struct plane_job *j = ctx;
-    const float *x = j->x + plane * j->s.area, *dy = j->dy + plane * j->s.area;
-    float mean = j->mean[plane % j->s.c], inv_std = j->inv_std[plane % j->s.c];
-    double sum[8] = {0}, dot[8] = {0};
-    size_t i = 0;
-    for (; i + 8 <= j->s.area; i += 8) {
-        for (size_t l = 0; l < 8; l++) {
-            double d = dy[i + l];
+    const struct band_job *j = ctx;
+    size_t pixels, at = band_begin(j, item, &pixels), c = j->s.c, k = 0;
+    double *out = j->sums + item * 2 * c;
+    for (; k + LANES <= c; k += LANES) {
+        sums_lanes(j->x + at + k, pixels, c, LANES, out + k);
+    }
+    if (k < c) {
+        sums_lanes(j->x + at + k, pixels, c, c - k, out + k);
+    }
+}
+
+static inline void backward_sums_lanes(const struct band_job *j, size_t at, size_t pixels, size_t k,
+                                       size_t lanes, double *out)
+{
+    const float *x = j->x + at + k, *dy = j->dy + at + k;
+    const float *mean = j->mean + k, *inv_std = j->inv_std + k;
+    double sum[LANES] = {0}, dot[LANES] = {0};
+    for (size_t p = 0; p < pixels; p++, x += j->s.c, dy += j->s.c) {
+        for (size_t l = 0; l < lanes; l++) {
+            double d = dy[l];
             sum[l] += d;
-            dot[l] += d * (double)((x[i + l] - mean) * inv_std);
+            dot[l] += d * (double)((x[l] - mean[l]) * inv_std[l]);
         }
     }
-    for (; i < j->s.area; i++) {
-        double d = dy[i];
-        sum[i % 8] += d;
-        dot[i % 8] += d * (double)((x[i] - mean) * inv_std);
-    }
-    j->planes[2 * plane] = add_lanes(sum);
-    j->planes[2 * plane + 1] = add_lanes(dot);
+    memcpy(out, sum, lanes * sizeof(double));
+    memcpy(out + j->s.c, dot, lanes * sizeof(double));
 }
 
-/* planes (rows, c, 2) -> shards (count, 2, c), rows of a shard in order. */
-static void add_planes(const struct shard_split *split, size_t c, const double *planes,
-                       double *shards)
+static void backward_sums_band(void *ctx, size_t item, int thread)
 {
-    memset(shards, 0, split->count * 2 * c * sizeof(double));
+    const struct band_job *j = ctx;
+    size_t pixels, at = band_begin(j, item, &pixels), c = j->s.c, k = 0;
+    double *out = j->sums + item * 2 * c;
+    for (; k + LANES <= c; k += LANES) {
+        backward_sums_lanes(j, at, pixels, k, LANES, out + k);
+    }
+    if (k < c) {
+        backward_sums_lanes(j, at, pixels, k, c - k, out + k);
+    }
+}
+
+/* bands (rows bands, 2, c) -> shards (count, 2, c), bands of a shard in order. */
+static void add_bands(const struct shard_split *split, const struct band_job *j, double *shards)
+{
+    size_t n = 2 * j->s.c;
+    memset(shards, 0, split->count * n * sizeof(double));
     for (size_t i = 0; i < split->count; i++) {
-        double *to = shards + i * 2 * c;
-        for (size_t n = split->begin[i]; n < split->begin[i + 1]; n++) {
-            for (size_t k = 0; k < c; k++) {
-                to[k] += planes[2 * (n * c + k)];
-                to[c + k] += planes[2 * (n * c + k) + 1];
+        double *to = shards + i * n;
+        for (size_t b = split->begin[i] * j->bands; b < split->begin[i + 1] * j->bands; b++) {
+            for (size_t k = 0; k < n; k++) {
+                to[k] += j->sums[b * n + k];
             }
         }
     }
@@ -95,10 +118,10 @@ static void add_planes(const struct shard_split *split, size_t c, const double *
 void batchnorm_sums(const struct batchnorm_shape *s, const struct shard_split *split,
                     const float *x, double *sums, double *ws, struct par *par)
 {
-    double *shards = ws + 2 * s->c * split->rows;
-    struct plane_job j = {.s = *s, .x = x, .planes = ws};
-    par_for(par, split->rows * s->c, sums_plane, &j);
-    add_planes(split, s->c, ws, shards);
+    struct band_job j = {.s = *s, .bands = bands_of(s), .x = x, .sums = ws};
+    double *shards = ws + 2 * s->c * split->rows * j.bands;
+    par_for(par, split->rows * j.bands, sums_band, &j);
+    add_bands(split, &j, shards);
     shard_sum_doubles(split, shards, 2 * s->c, 2 * s->c, sums);
 }
 
@@ -123,11 +146,16 @@ void batchnorm_backward_sums(const struct batchnorm_shape *s, const struct shard
                              const float *inv_std, double *sums, float *dgamma, float *dbeta,
                              double *ws, struct par *par)
 {
-    double *shards = ws + 2 * s->c * split->rows;
-    struct plane_job j = {
-        .s = *s, .x = x, .dy = dy, .mean = mean, .inv_std = inv_std, .planes = ws};
-    par_for(par, split->rows * s->c, backward_sums_plane, &j);
-    add_planes(split, s->c, ws, shards);
+    struct band_job j = {.s = *s,
+                         .bands = bands_of(s),
+                         .x = x,
+                         .dy = dy,
+                         .mean = mean,
+                         .inv_std = inv_std,
+                         .sums = ws};
+    double *shards = ws + 2 * s->c * split->rows * j.bands;
+    par_for(par, split->rows * j.bands, backward_sums_band, &j);
+    add_bands(split, &j, shards);
     add_gradient(split, shards, s->c, 0, dbeta);
     add_gradient(split, shards, s->c, 1, dgamma);
     shard_sum_doubles(split, shards, 2 * s->c, 2 * s->c, sums);
@@ -162,23 +190,18 @@ void batchnorm_from_running(size_t c, const float *running_mean, const float *ru
     }
 }
 
-/* --- planes ---------------------------------------------------------------------------------- */
+/* --- pixels ---------------------------------------------------------------------------------- */
 
-static void apply_plane(void *ctx, size_t plane, int thread)
+static void apply_band(void *ctx, size_t item, int thread)
 {
-    const struct plane_job *j = ctx;
-    size_t k = plane % j->s.c;
-    const float *x = j->x + plane * j->s.area;
-    float *y = j->out + plane * j->s.area;
-    float mean = j->mean[k], scale = j->gamma[k] * j->inv_std[k], beta = j->beta[k];
-    if (j->relu) {
-        for (size_t i = 0; i < j->s.area; i++) {
-            float v = (x[i] - mean) * scale + beta;
-            y[i] = v < 0 ? 0 : v;
-        }
-    } else {
-        for (size_t i = 0; i < j->s.area; i++) {
-            y[i] = (x[i] - mean) * scale + beta;
+    const struct band_job *j = ctx;
+    size_t pixels, at = band_begin(j, item, &pixels), c = j->s.c;
+    const float *x = j->x + at;
+    float *y = j->out + at;
+    for (size_t p = 0; p < pixels; p++, x += c, y += c) {
+        for (size_t k = 0; k < c; k++) {
+            float v = (x[k] - j->mean[k]) * (j->gamma[k] * j->inv_std[k]) + j->beta[k];
+            y[k] = j->relu && v < 0 ? 0 : v;
         }
     }
 }
@@ -187,29 +210,45 @@ void batchnorm_apply(const struct batchnorm_shape *s, size_t n, const float *x, 
                      const float *inv_std, const float *gamma, const float *beta, bool relu,
                      float *y, struct par *par)
 {
-    struct plane_job j = {.s = *s,
-                          .x = x,
-                          .mean = mean,
-                          .inv_std = inv_std,
-                          .gamma = gamma,
-                          .beta = beta,
-                          .out = y,
-                          .relu = relu};
-    par_for(par, n * s->c, apply_plane, &j);
+    struct band_job j = {.s = *s,
+                         .bands = bands_of(s),
+                         .x = x,
+                         .mean = mean,
+                         .inv_std = inv_std,
+                         .gamma = gamma,
+                         .beta = beta,
+                         .out = y,
+                         .relu = relu};
+    par_for(par, n * j.bands, apply_band, &j);
 }
 
-/* dx = gamma inv_std (dy - mean(dy) - xhat mean(dy xhat)) */
-static void backward_plane(void *ctx, size_t plane, int thread)
+#define BLOCK ((size_t)64) /* channels whose factors are formed together */
+
+/* dx = gamma inv_std (dy - mean(dy) - xhat mean(dy xhat)), channels [k0, k0 + n) */
+static void backward_block(const struct band_job *j, size_t at, size_t pixels, size_t k0, size_t n)
 {
-    const struct plane_job *j = ctx;
-    size_t k = plane % j->s.c;
-    const float *x = j->x + plane * j->s.area, *dy = j->dy + plane * j->s.area;
-    float *dx = j->out + plane * j->s.area;
-    float mean = j->mean[k], inv_std = j->inv_std[k], scale = j->gamma[k] * inv_std;
-    float mean_dy = (float)(j->sums[k] / j->count);
-    float slope = (float)(j->sums[j->s.c + k] / j->count * inv_std);
-    for (size_t i = 0; i < j->s.area; i++) {
-        dx[i] = scale * (dy[i] - mean_dy - (x[i] - mean) * slope);
+    const float *x = j->x + at + k0, *dy = j->dy + at + k0, *mean = j->mean + k0;
+    float *dx = j->out + at + k0, scale[BLOCK], mean_dy[BLOCK], slope[BLOCK];
+    size_t c = j->s.c;
+    for (size_t k = 0; k < n; k++) {
+        float inv_std = j->inv_std[k0 + k];
+        scale[k] = j->gamma[k0 + k] * inv_std;
+        mean_dy[k] = (float)(j->global[k0 + k] / j->count);
+        slope[k] = (float)(j->global[c + k0 + k] / j->count * inv_std);
+    }
+    for (size_t p = 0; p < pixels; p++, x += c, dy += c, dx += c) {
+        for (size_t k = 0; k < n; k++) {
+            dx[k] = scale[k] * (dy[k] - mean_dy[k] - (x[k] - mean[k]) * slope[k]);
+        }
+    }
+}
+
+static void backward_band(void *ctx, size_t item, int thread)
+{
+    const struct band_job *j = ctx;
+    size_t pixels, at = band_begin(j, item, &pixels), c = j->s.c;
+    for (size_t k = 0; k < c; k += BLOCK) {
+        backward_block(j, at, pixels, k, c - k < BLOCK ? c - k : BLOCK);
     }
 }
 
@@ -218,14 +257,15 @@ void batchnorm_backward_data(const struct batchnorm_shape *s, size_t n, double c
                              const float *inv_std, const float *gamma, const double *sums,
                              float *dx, struct par *par)
 {
-    struct plane_job j = {.s = *s,
-                          .x = x,
-                          .dy = dy,
-                          .mean = mean,
-                          .inv_std = inv_std,
-                          .gamma = gamma,
-                          .out = dx,
-                          .sums = sums,
-                          .count = count};
-    par_for(par, n * s->c, backward_plane, &j);
+    struct band_job j = {.s = *s,
+                         .bands = bands_of(s),
+                         .x = x,
+                         .dy = dy,
+                         .mean = mean,
+                         .inv_std = inv_std,
+                         .gamma = gamma,
+                         .out = dx,
+                         .global = sums,
+                         .count = count};
+    par_for(par, n * j.bands, backward_band, &j);
 }

@@ -8,7 +8,7 @@ struct par;
 struct shard_split;
 
 /*
- * Batch normalisation over the channels of x (n,c,area), area = h w, as PyTorch's BatchNorm2d:
+ * Batch normalisation over the channels of x (n,area,c), area = h w, as PyTorch's BatchNorm2d:
  *   y = gamma (x - mean) / sqrt(var + eps) + beta
  * In training mean and (biased) var are those of the GLOBAL batch: each rank forms its part of the
  * sums in double by the rules of shard.h, the caller adds the parts of the ranks, and all

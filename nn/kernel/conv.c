@@ -3,10 +3,9 @@
 #include "conv.h"
 
 #include "err.h"
-#include "par.h"
 
-/* In order of preference: the first that fits is taken. im2col is last and fits everything. */
-static const struct conv_ops *const methods[] = {&conv_im2row, &conv_im2col};
+/* In order of preference: the first that fits is taken. The last fits everything. */
+static const struct conv_ops *const methods[] = {&conv_winograd, &conv_rows};
 
 const struct conv_ops *conv_choose(const struct conv_shape *s)
 {
@@ -18,31 +17,9 @@ const struct conv_ops *conv_choose(const struct conv_shape *s)
     BUG("no convolution method for %zu -> %zu channels of %zux%zu", s->c, s->k, s->h, s->w);
 }
 
-struct turn_job {
-    const struct conv_shape *s;
-    const float *w;
-    float *turned;
-};
-
-/* One channel c. */
-static void turn_item(void *ctx, size_t c, int thread)
+bool conv_pools(const struct conv_shape *s)
 {
-    const struct turn_job *j = ctx;
-    for (size_t k = 0; k < j->s->k; k++) {
-        const float *from = j->w + (k * j->s->c + c) * 9;
-        float *to = j->turned + (c * j->s->k + k) * 9;
-        for (size_t i = 0; i < 9; i++) {
-            to[i] = from[8 - i];
-        }
-    }
-}
-
-struct conv_shape conv_turn(const struct conv_shape *s, const float *w, float *turned,
-                            struct par *par)
-{
-    struct turn_job j = {.s = s, .w = w, .turned = turned};
-    par_for(par, s->c, turn_item, &j);
-    return (struct conv_shape){.c = s->k, .k = s->c, .h = s->h, .w = s->w};
+    return conv_choose(s) == &conv_winograd;
 }
 
 double conv_flop(const struct conv_shape *s)

@@ -6,7 +6,7 @@
 
 #include "dense.h"
 
-#include "dense_kernel.h"
+#include "simd.h"
 
 #include "par.h"
 
@@ -17,26 +17,13 @@
 #define BACK_WIDTH ((size_t)512)
 #define BACK_DEPTH ((size_t)64)
 
-const struct dense_kernel *dense_kernel_choose(void)
-{
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx512f")) {
-        return &dense_kernel_avx512;
-    }
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        return &dense_kernel_avx2;
-    }
-#endif
-    return &dense_kernel_generic;
-}
-
 const char *dense_kernel_name(void)
 {
-    return dense_kernel_choose()->name;
+    return simd_best()->name;
 }
 
 struct dense_job {
-    const struct dense_kernel *kernel;
+    const struct simd *kernel;
     struct dense_shape s;
     size_t n, blocks;
     const float *x, *w, *b, *dy;
@@ -70,8 +57,7 @@ static void forward_item(void *ctx, size_t item, int thread)
 void dense_forward(const struct dense_shape *s, size_t n, const float *x, const float *w,
                    const float *b, float *y, struct par *par)
 {
-    struct dense_job j = {
-        .kernel = dense_kernel_choose(), .s = *s, .n = n, .x = x, .w = w, .b = b, .out = y};
+    struct dense_job j = {.kernel = simd_best(), .s = *s, .n = n, .x = x, .w = w, .b = b, .out = y};
     if (n > 0) {
         par_for(par, (s->out + FORWARD_OUTS - 1) / FORWARD_OUTS, forward_item, &j);
     }
@@ -82,13 +68,13 @@ static void backward_item(void *ctx, size_t item, int thread)
 {
     const struct dense_job *j = ctx;
     size_t k = item * BACK_WIDTH;
-    struct dense_blend t = {.m = j->n,
-                            .n = min_size(BACK_WIDTH, j->s.in - k),
-                            .a_row = j->s.out,
-                            .a_term = 1,
-                            .ldb = j->s.in,
-                            .c = j->out + k,
-                            .ldc = j->s.in};
+    struct simd_blend t = {.m = j->n,
+                           .n = min_size(BACK_WIDTH, j->s.in - k),
+                           .a_row = j->s.out,
+                           .a_term = 1,
+                           .ldb = j->s.in,
+                           .c = j->out + k,
+                           .ldc = j->s.in};
     for (size_t o = 0; o < j->s.out; o += BACK_DEPTH) {
         t.a = j->dy + o;
         t.b = j->w + o * j->s.in + k;
@@ -101,8 +87,7 @@ static void backward_item(void *ctx, size_t item, int thread)
 void dense_backward_data(const struct dense_shape *s, size_t n, const float *dy, const float *w,
                          float *dx, struct par *par)
 {
-    struct dense_job j = {
-        .kernel = dense_kernel_choose(), .s = *s, .n = n, .w = w, .dy = dy, .out = dx};
+    struct dense_job j = {.kernel = simd_best(), .s = *s, .n = n, .w = w, .dy = dy, .out = dx};
     if (n > 0) {
         par_for(par, (s->in + BACK_WIDTH - 1) / BACK_WIDTH, backward_item, &j);
     }
@@ -114,16 +99,16 @@ static void weights_item(void *ctx, size_t item, int thread)
     const struct dense_job *j = ctx;
     size_t o = item / j->blocks * BACK_DEPTH, k = item % j->blocks * BACK_WIDTH;
     size_t outs = min_size(BACK_DEPTH, j->s.out - o);
-    j->kernel->blend(&(struct dense_blend){.m = outs,
-                                           .n = min_size(BACK_WIDTH, j->s.in - k),
-                                           .terms = j->n,
-                                           .a = j->dy + o,
-                                           .a_row = 1,
-                                           .a_term = j->s.out,
-                                           .b = j->x + k,
-                                           .ldb = j->s.in,
-                                           .c = j->out + o * j->s.in + k,
-                                           .ldc = j->s.in});
+    j->kernel->blend(&(struct simd_blend){.m = outs,
+                                          .n = min_size(BACK_WIDTH, j->s.in - k),
+                                          .terms = j->n,
+                                          .a = j->dy + o,
+                                          .a_row = 1,
+                                          .a_term = j->s.out,
+                                          .b = j->x + k,
+                                          .ldb = j->s.in,
+                                          .c = j->out + o * j->s.in + k,
+                                          .ldc = j->s.in});
     if (k == 0) {
         memset(j->db + o, 0, outs * sizeof(float));
         for (size_t r = 0; r < j->n; r++) {
@@ -138,7 +123,7 @@ void dense_backward_weights(const struct dense_shape *s, size_t n, const float *
                             float *dw, float *db, struct par *par)
 {
     size_t blocks = (s->in + BACK_WIDTH - 1) / BACK_WIDTH;
-    struct dense_job j = {.kernel = dense_kernel_choose(),
+    struct dense_job j = {.kernel = simd_best(),
                           .s = *s,
                           .n = n,
                           .blocks = blocks,

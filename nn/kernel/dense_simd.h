@@ -1,46 +1,15 @@
 /*
- * The inner loops of dense.c, compiled once for each instruction set by dense_generic.c,
- * dense_avx2.c and dense_avx512.c. Before including, define
- *   DENSE_LANES  floats in a vector
- *   DENSE_TABLE  name of the table
- *   DENSE_NAME   its text
- * Vectors are GCC's own (vector_size), so there are no intrinsics here. Blocks at the edges run the same code with fewer rows, and a
- * last part vector is filled up with zeros: each result is formed by the same operations whatever
- * block it falls into. That is what the promise of dense.h rests on.
+ * The inner loops of dense.c, on simd_vector.h. Blocks at the edges run the same code with fewer
+ * rows, and a last part vector is filled up with zeros: each result is formed by the same
+ * operations whatever block it falls into. That is what the promise of dense.h rests on.
+ * Before including, define what simd_vector.h asks for.
  */
-
-#include "dense_kernel.h"
-
-#include <string.h>
-
-typedef float vec __attribute__((vector_size(DENSE_LANES * sizeof(float))));
-
-#define INLINE static inline __attribute__((always_inline))
-
-INLINE vec load(const float *p)
-{
-    vec v;
-    memcpy(&v, p, sizeof(v));
-    return v;
-}
-
-INLINE void store(float *p, vec v)
-{
-    memcpy(p, &v, sizeof(v));
-}
-
-INLINE vec load_part(const float *p, size_t n)
-{
-    vec v = {0};
-    memcpy(&v, p, n * sizeof(float));
-    return v;
-}
 
 INLINE float add_lanes(vec v)
 {
-    float l[DENSE_LANES];
+    float l[SIMD_LANES];
     memcpy(l, &v, sizeof(l));
-    for (size_t half = DENSE_LANES / 2; half > 0; half /= 2) {
+    for (size_t half = SIMD_LANES / 2; half > 0; half /= 2) {
         for (size_t i = 0; i < half; i++) {
             l[i] += l[i + half];
         }
@@ -58,7 +27,7 @@ INLINE void dot_tile(int rows, int outs, size_t k, const float *x, size_t ldx, c
 {
     vec sum[DOT_ROWS][DOT_OUTS] = {0};
     size_t i = 0;
-    for (; i + DENSE_LANES <= k; i += DENSE_LANES) {
+    for (; i + SIMD_LANES <= k; i += SIMD_LANES) {
         vec wv[DOT_OUTS];
         for (int o = 0; o < outs; o++) {
             wv[o] = load(w + (size_t)o * ldw + i);
@@ -121,20 +90,20 @@ static void dot(size_t rows, size_t outs, size_t k, const float *x, size_t ldx, 
 #define BLEND_VECS 2
 
 /* `part` > 0: one vector of which only `part` floats exist. */
-INLINE void blend_tile(int rows, int vecs, size_t part, const struct dense_blend *t, const float *a,
+INLINE void blend_tile(int rows, int vecs, size_t part, const struct simd_blend *t, const float *a,
                        const float *b, float *c)
 {
     vec sum[BLEND_ROWS][BLEND_VECS];
     for (int i = 0; i < rows; i++) {
         for (int v = 0; v < vecs; v++) {
-            const float *p = c + (size_t)i * t->ldc + (size_t)v * DENSE_LANES;
+            const float *p = c + (size_t)i * t->ldc + (size_t)v * SIMD_LANES;
             sum[i][v] = !t->add ? (vec){0} : part ? load_part(p, part) : load(p);
         }
     }
     for (size_t j = 0; j < t->terms; j++) {
         vec bv[BLEND_VECS];
         for (int v = 0; v < vecs; v++) {
-            const float *p = b + j * t->ldb + (size_t)v * DENSE_LANES;
+            const float *p = b + j * t->ldb + (size_t)v * SIMD_LANES;
             bv[v] = part ? load_part(p, part) : load(p);
         }
         for (int i = 0; i < rows; i++) {
@@ -146,7 +115,7 @@ INLINE void blend_tile(int rows, int vecs, size_t part, const struct dense_blend
     }
     for (int i = 0; i < rows; i++) {
         for (int v = 0; v < vecs; v++) {
-            float *p = c + (size_t)i * t->ldc + (size_t)v * DENSE_LANES;
+            float *p = c + (size_t)i * t->ldc + (size_t)v * SIMD_LANES;
             if (part) {
                 memcpy(p, &sum[i][v], part * sizeof(float));
             } else {
@@ -156,22 +125,22 @@ INLINE void blend_tile(int rows, int vecs, size_t part, const struct dense_blend
     }
 }
 
-INLINE void blend_strip(int rows, const struct dense_blend *t, const float *a, float *c)
+INLINE void blend_strip(int rows, const struct simd_blend *t, const float *a, float *c)
 {
     size_t k = 0;
-    for (; k + BLEND_VECS * DENSE_LANES <= t->n; k += BLEND_VECS * DENSE_LANES) {
+    for (; k + BLEND_VECS * SIMD_LANES <= t->n; k += BLEND_VECS * SIMD_LANES) {
         blend_tile(rows, BLEND_VECS, 0, t, a, t->b + k, c + k);
     }
-    if (k + DENSE_LANES <= t->n) {
+    if (k + SIMD_LANES <= t->n) {
         blend_tile(rows, 1, 0, t, a, t->b + k, c + k);
-        k += DENSE_LANES;
+        k += SIMD_LANES;
     }
     if (k < t->n) {
         blend_tile(rows, 1, t->n - k, t, a, t->b + k, c + k);
     }
 }
 
-static void blend(const struct dense_blend *t)
+static void blend(const struct simd_blend *t)
 {
     size_t i = 0;
     for (; i + BLEND_ROWS <= t->m; i += BLEND_ROWS) {
@@ -181,5 +150,3 @@ static void blend(const struct dense_blend *t)
         blend_strip(1, t, t->a + i * t->a_row, t->c + i * t->ldc);
     }
 }
-
-const struct dense_kernel DENSE_TABLE = {.name = DENSE_NAME, .dot = dot, .blend = blend};

@@ -1,76 +1,98 @@
-/* Max-pooling; see maxpool.h. */
+/* Max-pooling; see maxpool.h. An item is a row of outputs. */
 
 #include "maxpool.h"
 
 #include "par.h"
 
-#include <stdbool.h>
 #include <string.h>
 
 struct maxpool_job {
-    size_t h, w;
+    struct maxpool_shape s;
     const float *in;
     float *out;
     uint8_t *argmax;
     const uint8_t *from;
 };
 
-static inline bool wins(float v, float best)
+/* Whether v takes the place of best. */
+static inline int wins(float v, float best)
 {
-    return v > best || v != v;
+    return (v > best) | (v != v);
 }
 
-static void forward_plane(void *ctx, size_t plane, int thread)
+static void pool_pixel(size_t c, const float *a, const float *b, float *y, uint8_t *argmax)
 {
-    const struct maxpool_job *j = ctx;
-    size_t oh = j->h / 2, ow = j->w / 2;
-    for (size_t r = 0; r < oh; r++) {
-        const float *a = j->in + (plane * j->h + 2 * r) * j->w, *b = a + j->w;
-        float *y = j->out + (plane * oh + r) * ow;
-        uint8_t *arg = j->argmax ? j->argmax + (plane * oh + r) * ow : NULL;
-        for (size_t c = 0; c < ow; c++) {
-            float best = a[2 * c];
-            uint8_t at = 0;
-            const float v1 = a[2 * c + 1], v2 = b[2 * c], v3 = b[2 * c + 1];
-            at = wins(v1, best) ? 1 : at;
-            best = wins(v1, best) ? v1 : best;
-            at = wins(v2, best) ? 2 : at;
-            best = wins(v2, best) ? v2 : best;
-            at = wins(v3, best) ? 3 : at;
-            best = wins(v3, best) ? v3 : best;
-            y[c] = best;
-            if (arg) {
-                arg[c] = at;
-            }
+    for (size_t i = 0; i < c; i++) {
+        float best = a[i];
+        uint8_t at = 0;
+        const float v1 = a[c + i], v2 = b[i], v3 = b[c + i];
+        at = wins(v1, best) ? 1 : at;
+        best = wins(v1, best) ? v1 : best;
+        at = wins(v2, best) ? 2 : at;
+        best = wins(v2, best) ? v2 : best;
+        at = wins(v3, best) ? 3 : at;
+        best = wins(v3, best) ? v3 : best;
+        y[i] = best;
+        if (argmax) {
+            argmax[i] = at;
         }
     }
 }
 
-void maxpool_forward(size_t planes, size_t h, size_t w, const float *x, float *y, uint8_t *argmax,
-                     struct par *par)
-{
-    struct maxpool_job j = {.h = h, .w = w, .in = x, .out = y, .argmax = argmax};
-    par_for(par, planes, forward_plane, &j);
-}
-
-static void backward_plane(void *ctx, size_t plane, int thread)
+static void forward_row(void *ctx, size_t row, int thread)
 {
     const struct maxpool_job *j = ctx;
-    size_t oh = j->h / 2, ow = j->w / 2;
-    memset(j->out + plane * j->h * j->w, 0, j->h * j->w * sizeof(float));
-    for (size_t r = 0; r < oh; r++) {
-        float *a = j->out + (plane * j->h + 2 * r) * j->w;
-        const float *dy = j->in + (plane * oh + r) * ow;
-        const uint8_t *arg = j->from + (plane * oh + r) * ow;
-        for (size_t c = 0; c < ow; c++) {
-            a[(arg[c] >> 1) * j->w + 2 * c + (arg[c] & 1)] = dy[c];
-        }
+    size_t oh = j->s.h / 2, ow = j->s.w / 2, c = j->s.c, line = j->s.w * c;
+    const float *x = j->in + (row / oh * j->s.h + row % oh * 2) * line;
+    for (size_t i = 0; i < ow; i++) {
+        size_t to = (row * ow + i) * c;
+        pool_pixel(c, x + 2 * i * c, x + 2 * i * c + line, j->out + to,
+                   j->argmax ? j->argmax + to : NULL);
     }
 }
 
-void maxpool_backward(size_t planes, size_t h, size_t w, const float *dy, const uint8_t *argmax,
-                      float *dx, struct par *par)
+void maxpool_forward(const struct maxpool_shape *s, size_t n, const float *x, float *y,
+                     uint8_t *argmax, struct par *par)
 {
-    struct maxpool_job j = {.h = h, .w = w, .in = dy, .out = dx, .from = argmax};
-    par_for(par, planes, backward_plane, &j);
+    struct maxpool_job j = {.s = *s, .in = x, .out = y, .argmax = argmax};
+    par_for(par, n * (s->h / 2), forward_row, &j);
+}
+
+static void spread_pixel(size_t c, const float *dy, const uint8_t *from, float *a, float *b)
+{
+    for (size_t i = 0; i < c; i++) {
+        a[i] = from[i] == 0 ? dy[i] : 0;
+        a[c + i] = from[i] == 1 ? dy[i] : 0;
+        b[i] = from[i] == 2 ? dy[i] : 0;
+        b[c + i] = from[i] == 3 ? dy[i] : 0;
+    }
+}
+
+/* Two rows of one image, or its odd last one. */
+static void backward_rows(void *ctx, size_t item, int thread)
+{
+    const struct maxpool_job *j = ctx;
+    size_t rows = (j->s.h + 1) / 2, oh = j->s.h / 2, ow = j->s.w / 2, c = j->s.c;
+    size_t image = item / rows, row = item % rows, line = j->s.w * c;
+    float *dx = j->out + (image * j->s.h + 2 * row) * line;
+    if (row == oh) {
+        memset(dx, 0, line * sizeof(float));
+        return;
+    }
+    for (size_t i = 0; i < ow; i++) {
+        size_t from = ((image * oh + row) * ow + i) * c;
+        float *a = dx + 2 * i * c;
+        spread_pixel(c, j->in + from, j->from + from, a, a + line);
+    }
+    if (j->s.w % 2 == 1) {
+        memset(dx + line - c, 0, c * sizeof(float));
+        memset(dx + 2 * line - c, 0, c * sizeof(float));
+    }
+}
+
+void maxpool_backward(const struct maxpool_shape *s, size_t n, const float *dy,
+                      const uint8_t *argmax, float *dx, struct par *par)
+{
+    struct maxpool_job j = {.s = *s, .in = dy, .out = dx, .from = argmax};
+    par_for(par, n * ((s->h + 1) / 2), backward_rows, &j);
 }

@@ -102,6 +102,35 @@ void shard_sum_vectors(const struct shard_split *s, float *parts, size_t stride,
     par_for(par, (n + SUM_BLOCK - 1) / SUM_BLOCK, sum_block, &j);
 }
 
+void shard_sum_block(const struct shard_split *s, size_t per_row, const float *parts, size_t stride,
+                     size_t n, float *out)
+{
+    float sum[SHARD_MAX][SHARD_BLOCK];
+    for (size_t i = 0; i < s->count; i++) {
+        size_t at = per_row ? s->begin[i] * per_row : i;
+        size_t end = per_row ? s->begin[i + 1] * per_row : i + 1;
+        if (at == end) {
+            memset(sum[i], 0, n * sizeof(float));
+            continue;
+        }
+        memcpy(sum[i], parts + at * stride, n * sizeof(float));
+        while (++at < end) {
+            const float *from = parts + at * stride;
+            for (size_t x = 0; x < n; x++) {
+                sum[i][x] += from[x];
+            }
+        }
+    }
+    for (size_t i = 0; i < s->pairs; i++) {
+        float *to = sum[s->pair[i].to];
+        const float *from = sum[s->pair[i].from];
+        for (size_t x = 0; x < n; x++) {
+            to[x] += from[x];
+        }
+    }
+    memcpy(out, sum[0], n * sizeof(float));
+}
+
 void shard_sum_doubles(const struct shard_split *s, double *parts, size_t stride, size_t n,
                        double *out)
 {

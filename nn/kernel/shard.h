@@ -22,6 +22,7 @@ struct par;
  */
 
 #define SHARD_MAX 64
+#define SHARD_DEFAULT 4 /* each costs a pass over the gradient of every wide layer */
 
 struct shard_split {
     size_t total;           /* S */
@@ -52,7 +53,12 @@ double shard_sum(const struct shard_split *s, double *part);
 /* parts (s->count, stride): adds vectors of `n` floats in place and copies the result to `out`. */
 void shard_sum_vectors(const struct shard_split *s, float *parts, size_t stride, size_t n,
                        float *out, struct par *par);
-/* The same for doubles, on the calling thread. */
+/* One block of n <= SHARD_BLOCK floats, parts unchanged. per_row 0: parts (count, stride) as above.
+ * Else parts (rows per_row, stride), per_row of them for each sample, which are added in order. */
+#define SHARD_BLOCK 144
+void shard_sum_block(const struct shard_split *s, size_t per_row, const float *parts, size_t stride,
+                     size_t n, float *out);
+/* The same as shard_sum_vectors for doubles, on the calling thread. */
 void shard_sum_doubles(const struct shard_split *s, double *parts, size_t stride, size_t n,
                        double *out);
 

@@ -10,13 +10,16 @@
 #include <stdint.h>
 
 /*
- * Inside of a model; private to nn/model. A model is a chain of layers; between them lie blobs, the
- * values that one layer gives to the next. A layer whose `in` and `out` are the same blob works in
- * place. Layers own no tensors: where values and gradients lie is decided by model_plan.
+ * Inside of a model; private to nn/model. Values between the layers of the features are NHWC, those
+ * of the head are vectors whose weights expect the order (c,h,w); the image alone is NCHW. A model
+ * is a chain of layers; between them lie blobs, the values that one layer gives to the next. A
+ * layer whose `in` and `out` are the same blob works in place. Layers own no tensors: where values
+ * and gradients lie is decided by model_plan.
  */
 
 struct blob {
     size_t c, h, w;
+    bool rectified; /* came out of a ReLU: whoever makes its gradient makes it 0 where it is 0 */
     bool global_value, global_grad; /* has rows for the whole global batch (sufficient factors) */
     float *value;                   /* row 0; NULL for blob 0, the caller's images */
     float *grad;                    /* row 0; NULL when not needed */
@@ -55,8 +58,10 @@ struct layer;
 
 struct layer_ops {
     const char *kind;
-    /* Bytes kept between forward and backward, and floats of shared workspace. May be NULL: 0. */
+    /* Bytes kept between forward and backward; floats of what is made of parameters that do not
+     * learn, kept until they change; floats of shared workspace. May be NULL: 0. */
     size_t (*kept_bytes)(const struct layer *l, const struct layer_plan *p);
+    size_t (*prepared)(const struct layer *l, const struct layer_plan *p);
     size_t (*workspace)(const struct layer *l, const struct layer_plan *p);
     void (*forward)(struct layer *l, const struct layer_run *r);
     /* Gradients of parameters (when trainable) and of the input. */
@@ -74,11 +79,13 @@ struct layer {
     size_t in, out;            /* blobs */
     size_t param, param_count; /* its part of the model's table: weight, bias */
     size_t buffer, buffer_count;
-    bool trainable; /* has parameters that learn */
-    bool fused;     /* done by the layer before it: forward is skipped */
-    bool factored;  /* dense: gradient from all rows, see model_factors */
-    void *self;     /* the layer's own struct; freed with free() */
-    void *kept;     /* kept_bytes of the plan, aligned */
+    bool trainable;  /* has parameters that learn */
+    bool fused;      /* done by the layer before it: both passes are skipped */
+    bool factored;   /* dense: gradient from all rows, see model_factors */
+    void *self;      /* the layer's own struct; freed with free() */
+    void *kept;      /* kept_bytes of the plan, aligned */
+    float *prepared; /* floats of the plan; NULL: none */
+    bool is_prepared;
 };
 
 /* How a parameter starts: normal with deviation `std`, or a constant when std is 0. */
@@ -107,7 +114,7 @@ struct model {
     bool planned;
     struct model_plan plan;
     size_t rows;
-    struct tensor_arena activations, activation_grads, workspace, kept;
+    struct tensor_arena activations, activation_grads, workspace, kept, prepared;
     float *probabilities, *sample_loss; /* within `kept` */
 
     /* The step: model_step.c. */
@@ -142,10 +149,18 @@ const struct blob *layer_in(const struct layer *l);
 const struct blob *layer_out(const struct layer *l);
 
 /* The kinds. */
-void layer_add_conv(struct model *m, const char *name, size_t k, bool relu, bool trainable);
+struct layer_conv_options {
+    size_t k;        /* channels out */
+    bool relu, pool; /* what is done in the same pass; pool: see layer_conv_pools */
+    bool trainable;
+};
+void layer_add_conv(struct model *m, const char *name, const struct layer_conv_options *o);
+/* Whether a convolution added now could pool in its pass. */
+bool layer_conv_pools(const struct model *m, size_t k);
 void layer_add_batchnorm(struct model *m, const char *name, bool relu, bool trainable);
 void layer_add_relu(struct model *m, const char *name, bool fused);
-void layer_add_maxpool(struct model *m, const char *name);
+void layer_add_maxpool(struct model *m, const char *name, bool fused);
+/* Also brings NHWC into the order of the head; for the size of its input that is all. */
 void layer_add_avgpool(struct model *m, const char *name, size_t h, size_t w);
 void layer_add_dropout(struct model *m, const char *name, double keep);
 void layer_add_dense(struct model *m, const char *name, size_t out);

@@ -102,6 +102,7 @@ void layer_add_batchnorm(struct model *m, const char *name, bool relu, bool trai
     self->shape = (struct batchnorm_shape){.c = in.c, .area = in.h * in.w};
     self->relu = relu;
     struct layer *l = layer_add(m, &ops, name, in.c, in.h, in.w, self);
+    m->blobs[l->out].rectified = relu;
     layer_add_param(l, "weight", 1, (size_t[4]){in.c}, trainable,
                     (struct param_rule){.constant = 1});
     layer_add_param(l, "bias", 1, (size_t[4]){in.c}, trainable, (struct param_rule){0});

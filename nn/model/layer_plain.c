@@ -1,4 +1,5 @@
-/* Layers without parameters: ReLU, pooling, dropout. */
+/* Layers without parameters: ReLU, pooling, dropout. In place in the head; behind convolutions and
+ * batch norms they are only names, the layer before does their work. */
 
 #include "layer.h"
 
@@ -28,24 +29,33 @@ void layer_add_relu(struct model *m, const char *name, bool fused)
     layer_add(m, &relu_ops, name, 0, 0, 0, NULL)->fused = fused;
 }
 
-/* --- max-pooling ----------------------------------------------------------------------------- */
+/* --- max-pooling, where no convolution has done it ---------------------------------------------
+ */
 
 static size_t maxpool_kept(const struct layer *l, const struct layer_plan *p)
 {
-    return p->train ? p->rows * blob_size(layer_out(l)) : 0;
+    return p->train && !l->fused ? p->rows * blob_size(layer_out(l)) : 0;
+}
+
+static struct maxpool_shape maxpool_shape_of(const struct layer *l)
+{
+    const struct blob *in = layer_in(l);
+    return (struct maxpool_shape){.c = in->c, .h = in->h, .w = in->w};
 }
 
 static void maxpool_layer_forward(struct layer *l, const struct layer_run *r)
 {
-    const struct blob *in = layer_in(l);
-    maxpool_forward(r->n * in->c, in->h, in->w, r->x, r->y, r->keep ? l->kept : NULL, r->par);
+    struct maxpool_shape s = maxpool_shape_of(l);
+    maxpool_forward(&s, r->n, r->x, r->y, r->keep ? l->kept : NULL, r->par);
 }
 
+/* A rectified input asks for a gradient of 0 where it is 0: dy is so already, being that of the
+ * larger of four. */
 static void maxpool_layer_backward(struct layer *l, const struct layer_run *r)
 {
-    const struct blob *in = layer_in(l);
+    struct maxpool_shape s = maxpool_shape_of(l);
     if (r->dx) {
-        maxpool_backward(r->n * in->c, in->h, in->w, r->dy, l->kept, r->dx, r->par);
+        maxpool_backward(&s, r->n, r->dy, l->kept, r->dx, r->par);
     }
 }
 
@@ -54,10 +64,12 @@ static const struct layer_ops maxpool_ops = {.kind = "maxpool",
                                              .forward = maxpool_layer_forward,
                                              .backward = maxpool_layer_backward};
 
-void layer_add_maxpool(struct model *m, const char *name)
+void layer_add_maxpool(struct model *m, const char *name, bool fused)
 {
     const struct blob in = m->blobs[m->blob_count - 1];
-    layer_add(m, &maxpool_ops, name, in.c, in.h / 2, in.w / 2, NULL);
+    struct layer *l = layer_add(m, &maxpool_ops, name, fused ? 0 : in.c, in.h / 2, in.w / 2, NULL);
+    l->fused = fused;
+    m->blobs[l->out].rectified = in.rectified;
 }
 
 /* --- adaptive average pooling ---------------------------------------------------------------- */
@@ -65,39 +77,33 @@ void layer_add_maxpool(struct model *m, const char *name)
 static struct avgpool_shape avgpool_shape_of(const struct layer *l)
 {
     const struct blob *in = layer_in(l), *out = layer_out(l);
-    return (struct avgpool_shape){.h = in->h, .w = in->w, .oh = out->h, .ow = out->w};
+    return (struct avgpool_shape){.c = in->c, .h = in->h, .w = in->w, .oh = out->h, .ow = out->w};
 }
 
 static void avgpool_layer_forward(struct layer *l, const struct layer_run *r)
 {
     struct avgpool_shape s = avgpool_shape_of(l);
-    avgpool_forward(&s, r->n * layer_in(l)->c, r->x, r->y, r->par);
+    avgpool_forward(&s, r->n, r->x, r->y, r->par);
 }
 
 static void avgpool_layer_backward(struct layer *l, const struct layer_run *r)
 {
     struct avgpool_shape s = avgpool_shape_of(l);
     if (r->dx) {
-        avgpool_backward(&s, r->n * layer_in(l)->c, r->dy, r->dx, r->par);
+        avgpool_backward(&s, r->n, r->dy, layer_in(l)->rectified ? r->x : NULL, r->dx, r->par);
     }
 }
 
 static const struct layer_ops avgpool_ops = {
     .kind = "avgpool", .forward = avgpool_layer_forward, .backward = avgpool_layer_backward};
 
-static void identity(struct layer *l, const struct layer_run *r) {}
-
-static const struct layer_ops identity_ops = {
-    .kind = "avgpool", .forward = identity, .backward = identity};
+static const struct layer_ops flatten_ops = {
+    .kind = "flatten", .forward = avgpool_layer_forward, .backward = avgpool_layer_backward};
 
 void layer_add_avgpool(struct model *m, const char *name, size_t h, size_t w)
 {
     const struct blob in = m->blobs[m->blob_count - 1];
-    if (in.h == h && in.w == w) {
-        layer_add(m, &identity_ops, name, 0, 0, 0, NULL);
-    } else {
-        layer_add(m, &avgpool_ops, name, in.c, h, w, NULL);
-    }
+    layer_add(m, in.h == h && in.w == w ? &flatten_ops : &avgpool_ops, name, in.c, h, w, NULL);
 }
 
 /* --- dropout, in place ----------------------------------------------------------------------- */

@@ -7,7 +7,6 @@
 
 #include "alloc.h"
 #include "err.h"
-#include "gemm.h"
 #include "num.h"
 #include "str.h"
 
@@ -53,7 +52,7 @@ static void fill_defaults(struct model *m)
     struct model_config *c = &m->config;
     c->name = m->name;
     c->channels = c->channels ? c->channels : 3;
-    c->shards = c->shards ? c->shards : 8;
+    c->shards = c->shards ? c->shards : SHARD_DEFAULT;
     c->width_divisor = c->width_divisor ? c->width_divisor : 1;
     c->hidden = c->hidden ? c->hidden : 4096;
     c->keep = c->keep > 0 ? c->keep : 0.5;
@@ -64,7 +63,6 @@ struct model *model_new(const struct model_config *config, struct err *e)
     if (check_config(config, e) < 0) {
         return NULL;
     }
-    gemm_init();
     struct model *m = xcalloc(1, sizeof(*m));
     m->config = *config;
     snprintf(m->name, sizeof(m->name), "%s", config->name);
@@ -86,7 +84,7 @@ void model_free(struct model *m)
     }
     struct tensor_arena *arenas[] = {
         &m->values,           &m->grads,     &m->running, &m->activations,
-        &m->activation_grads, &m->workspace, &m->kept};
+        &m->activation_grads, &m->workspace, &m->kept,    &m->prepared};
     for (size_t i = 0; i < ARRAY_SIZE(arenas); i++) {
         tensor_arena_release(arenas[i]);
     }
@@ -182,6 +180,13 @@ size_t model_shards(const struct model *m)
     return m->config.shards;
 }
 
+void model_values_changed(struct model *m)
+{
+    for (size_t i = 0; i < m->layer_count; i++) {
+        m->layers[i].is_prepared = false;
+    }
+}
+
 struct par *model_par(const struct model *m)
 {
     return m->config.par;
@@ -252,6 +257,7 @@ void model_describe(const struct model *m, struct strbuf *out)
                 {"buffers", use.buffers},
                 {"activations", use.activations},
                 {"their gradients", use.activation_gradients},
+                {"transformed filters", use.filters},
                 {"workspace", use.workspace}};
     strbuf_addf(out, "%s: %zu parameters, %zu trainable, %.2f GFLOP forward an image\n", m->name,
                 model_param_count(m), model_trainable_count(m), model_flop_forward(m) / 1e9);

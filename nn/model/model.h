@@ -60,7 +60,7 @@ struct model_config {
     enum model_head head;
     int freeze;    /* or n > 0: the first n convolutions and their batch norms */
     uint64_t seed; /* of initial weights and dropout */
-    size_t shards; /* 0: 8; at most SHARD_MAX. See shard.h */
+    size_t shards; /* 0: SHARD_DEFAULT; at most SHARD_MAX. See shard.h */
     size_t
         width_divisor; /* 0: 1. Channels (and `hidden`) are divided by it: small nets for tests */
     size_t hidden;     /* 0: 4096, width of the classifier's hidden layers before the division */
@@ -119,6 +119,12 @@ size_t model_trainable_count(const struct model *m); /* of the trainable ones */
 size_t model_arena_count(const struct model *m);
 float *model_values(const struct model *m);
 float *model_grads(const struct model *m);
+/*
+ * To be called after writing to values once the model has run: of layers that do not learn (frozen,
+ * or all of an inference plan) the first forward pass of a plan keeps transformed weights. A new
+ * plan starts afresh, so loading before the first forward needs no call.
+ */
+void model_values_changed(struct model *m);
 /* The trainable part is one contiguous range of the arena, up to its end. */
 size_t model_trainable_offset(const struct model *m);
 
@@ -136,6 +142,7 @@ struct model_plan {
 
 struct model_memory { /* bytes */
     size_t parameters, gradients, activations, activation_gradients, workspace, buffers;
+    size_t filters; /* of layers that do not learn, as their method wants them */
 };
 
 /* Computes and maps all memory of a step; may be called again with another plan. */

@@ -65,14 +65,14 @@ static bool is_kept(const struct model *m, size_t blob)
 
 static void place_values(struct model *m, struct layout *at)
 {
-    size_t largest = 0;
+    size_t largest[2] = {0}; /* of the even blobs, and of the odd ones */
     for (size_t b = 1; b < m->blob_count; b++) {
         size_t size = blob_size(&m->blobs[b]) * m->rows;
-        largest = !is_kept(m, b) && size > largest ? size : largest;
+        largest[b % 2] = !is_kept(m, b) && size > largest[b % 2] ? size : largest[b % 2];
     }
     float *turn[2];
-    turn[0] = take(at, largest);
-    turn[1] = take(at, largest);
+    turn[0] = take(at, largest[0]);
+    turn[1] = take(at, largest[1]);
     for (size_t b = 1; b < m->blob_count; b++) {
         struct blob *blob = &m->blobs[b];
         size_t rows = blob->global_value ? m->plan.batch : m->rows;
@@ -104,16 +104,16 @@ static bool has_gradient(const struct model *m, size_t blob)
 
 static void place_gradients(struct model *m, struct layout *at)
 {
-    size_t largest = 0;
+    size_t largest[2] = {0};
     for (size_t b = 1; b < m->blob_count; b++) {
         size_t size = blob_size(&m->blobs[b]) * m->rows;
-        if (has_gradient(m, b) && !behind_dense(m, b) && size > largest) {
-            largest = size;
+        if (has_gradient(m, b) && !behind_dense(m, b) && size > largest[b % 2]) {
+            largest[b % 2] = size;
         }
     }
     float *turn[2];
-    turn[0] = take(at, largest);
-    turn[1] = take(at, largest);
+    turn[0] = take(at, largest[0]);
+    turn[1] = take(at, largest[1]);
     for (size_t b = 1; b < m->blob_count; b++) {
         struct blob *blob = &m->blobs[b];
         if (!has_gradient(m, b)) {
@@ -142,6 +142,17 @@ static void place_kept(struct model *m, struct layout *at)
     }
     m->probabilities = take(at, m->rows * m->config.classes);
     m->sample_loss = take(at, m->rows);
+}
+
+static void place_prepared(struct model *m, struct layout *at)
+{
+    for (size_t i = 0; i < m->layer_count; i++) {
+        struct layer *l = &m->layers[i];
+        struct layer_plan p = plan_of(m, i);
+        size_t count = l->ops->prepared ? l->ops->prepared(l, &p) : 0;
+        l->prepared = count > 0 ? take(at, count) : NULL;
+        l->is_prepared = false;
+    }
 }
 
 static size_t largest_workspace(const struct model *m)
@@ -202,7 +213,8 @@ int model_plan(struct model *m, const struct model_plan *plan, struct err *e)
     m->have_loss = false;
     if (map_layout(m, &m->activations, place_values, "activations", e) < 0 ||
         map_layout(m, &m->activation_grads, place_gradients, "gradients of activations", e) < 0 ||
-        map_layout(m, &m->kept, place_kept, "masks", e) < 0) {
+        map_layout(m, &m->kept, place_kept, "masks", e) < 0 ||
+        map_layout(m, &m->prepared, place_prepared, "transformed filters", e) < 0) {
         return -1;
     }
     tensor_arena_release(&m->workspace);
@@ -223,5 +235,6 @@ void model_memory(const struct model *m, struct model_memory *out)
         .activation_gradients = m->activation_grads.count * f,
         .workspace = m->workspace.count * f,
         .buffers = m->running.count * f,
+        .filters = m->prepared.count * f,
     };
 }

@@ -228,6 +228,9 @@ static void report(struct model *m, struct layer *l, const struct model_hooks *h
 
 static void backward_layer(struct model *m, struct layer *l)
 {
+    if (l->fused) {
+        return;
+    }
     struct layer_run r = run_of(m, l);
     r.dy = grad_rows(m, l->out);
     r.dx = l->in == l->out ? r.dy : l->index > m->first_trainable ? grad_rows(m, l->in) : NULL;

@@ -61,19 +61,22 @@ static void add_features(struct model *m, const struct vgg *v, bool batchnorm)
 {
     int frozen = m->config.freeze; /* convolutions still to freeze; -1: all */
     unsigned number = 0;
+    bool pooled = false; /* by the convolution before */
     char name[24];
     for (const int *l = v->layers; *l != END; l++) {
         snprintf(name, sizeof(name), "features.%u", number++);
         if (*l == POOL) {
-            layer_add_maxpool(m, name);
+            layer_add_maxpool(m, name, pooled);
             continue;
         }
-        bool trainable = frozen == 0;
+        struct layer_conv_options o = {
+            .k = narrowed(m, (size_t)*l), .relu = !batchnorm, .trainable = frozen == 0};
         frozen -= frozen > 0 ? 1 : 0;
-        layer_add_conv(m, name, narrowed(m, (size_t)*l), !batchnorm, trainable);
+        o.pool = pooled = !batchnorm && l[1] == POOL && layer_conv_pools(m, o.k);
+        layer_add_conv(m, name, &o);
         if (batchnorm) {
             snprintf(name, sizeof(name), "features.%u", number++);
-            layer_add_batchnorm(m, name, true, trainable);
+            layer_add_batchnorm(m, name, true, o.trainable);
         }
         snprintf(name, sizeof(name), "features.%u", number++);
         layer_add_relu(m, name, true);
@@ -84,6 +87,8 @@ static void add_head(struct model *m)
 {
     const struct model_config *c = &m->config;
     if (c->head == MODEL_HEAD_LINEAR) {
+        const struct blob *last = &m->blobs[m->blob_count - 1];
+        layer_add_avgpool(m, "flatten", last->h, last->w);
         layer_add_dense(m, "classifier.0", c->classes);
         return;
     }

@@ -9,7 +9,7 @@
  * Peer: tests/bench/torch_bench.py with the same words.
  */
 
-#include "gemm.h"
+#include "dense.h"
 #include "model.h"
 #include "optim.h"
 
@@ -132,17 +132,13 @@ static double best_step(const struct bench *b, struct model *m, struct optim *o,
 
 static void print_result(const struct bench *b, const struct model *m, double seconds)
 {
-    struct strbuf blas;
-    strbuf_init(&blas);
-    gemm_describe(&blas);
     double flop = b->train ? model_flop_train(m) : model_flop_forward(m);
     printf("{\"what\": \"%s\", \"model\": \"%s\", \"batch\": %zu, \"size\": %zu, \"threads\": %d, "
            "\"freeze\": %d, \"seconds\": %.4f, \"images_per_s\": %.3f, \"gflop_per_s\": %.1f, "
-           "\"blas\": \"%s\"}\n",
+           "\"kernels\": \"%s\"}\n",
            b->train ? "train" : "infer", b->config.name, b->batch, b->config.height, b->threads,
            b->config.freeze, seconds, (double)b->batch / seconds,
-           flop * (double)b->batch / seconds / 1e9, blas.p);
-    strbuf_release(&blas);
+           flop * (double)b->batch / seconds / 1e9, dense_kernel_name());
 }
 
 static int run(struct bench *b, struct err *e)

@@ -58,7 +58,7 @@ def folder(name):
 
 def is_template(text):
     """A source in the shape of a header, to be included several times with other macros; its first comment says so."""
-    return "Before including, define" in " ".join(text[:1500].split())
+    return "Before including, define" in " ".join(text[:1500].replace("*", " ").split())
 
 
 def includes(tree):

@@ -7,7 +7,6 @@
 
 #include "alloc.h"
 #include "err.h"
-#include "gemm.h"
 #include "json.h"
 #include "opt.h"
 #include "par.h"
@@ -89,7 +88,6 @@ static int measure(const struct kind *kind, const struct bench_options *opt, str
     }
     arena_init(&arena);
     strbuf_init(&text);
-    gemm_init();
     b.par = par_new(opt->threads > 0 ? (int)opt->threads : b.share.threads);
     b.report = value_map(&arena);
     value_set(&arena, b.report, "schema", value_int(&arena, 1));

@@ -3,8 +3,8 @@
 
 #include "comm.h"
 
+#include "dense.h"
 #include "err.h"
-#include "gemm.h"
 #include "par.h"
 #include "peak.h"
 #include "value.h"
@@ -119,15 +119,7 @@ static void hint_cores(struct bench *b, struct value *list)
 static void hint_settings(struct bench *b, struct value *list)
 {
     const struct bench_machine *m = &b->machine;
-    const char *core = getenv("OPENBLAS_CORETYPE");
     char text[256];
-    if (core && core[0]) {
-        snprintf(
-            text, sizeof(text),
-            "OPENBLAS_CORETYPE=%.40s chooses OpenBLAS's kernels: unset it to let the CPU decide",
-            core);
-        hint(b, list, text);
-    }
     if (m->governor[0] && strcmp(m->governor, "performance") != 0) {
         snprintf(text, sizeof(text),
                  "the CPU's frequency governor is '%s': 'cpupower frequency-set -g performance' "
@@ -191,14 +183,11 @@ void bench_machine_report(struct bench *b)
 {
     const struct bench_machine *m = &b->machine;
     struct value *map = value_map(b->arena), *hints = value_list(b->arena);
-    struct strbuf blas;
-    strbuf_init(&blas);
-    gemm_describe(&blas);
     value_set(b->arena, map, "host", value_cstr(b->arena, m->host));
     value_set(b->arena, map, "cpu", value_cstr(b->arena, m->cpu));
     value_set(b->arena, map, "cores", value_int(b->arena, m->cores));
     value_set(b->arena, map, "threads", value_int(b->arena, m->threads));
-    value_set(b->arena, map, "blas", value_cstr(b->arena, blas.p));
+    value_set(b->arena, map, "kernels", value_cstr(b->arena, dense_kernel_name()));
     value_set(b->arena, map, "peaks", peaks(b));
     set_float(b, map, "load", m->load);
     value_set(b->arena, b->report, "machine", map);
@@ -209,9 +198,7 @@ void bench_machine_report(struct bench *b)
                     i ? ", " : "fp32 FMA peak, GFLOP/s: ", m->peaks[i].isa, m->peaks[i].all,
                     m->peaks[i].one);
     }
-    strbuf_addch(b->text, '\n');
-    strbuf_addf(b->text, "%s\n", blas.p);
-    strbuf_release(&blas);
+    strbuf_addf(b->text, "\nkernels: %s\n", dense_kernel_name());
     hint_cores(b, hints);
     hint_settings(b, hints);
     hint_ranks(b, hints);

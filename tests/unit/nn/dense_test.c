@@ -4,7 +4,7 @@
 #include "nn_check.h"
 
 #include "dense.h"
-#include "dense_kernel.h"
+#include "simd.h"
 #include "naive.h"
 #include "par.h"
 
@@ -50,13 +50,6 @@ static void test_values_against_the_naive_loop(void **state)
 /* The tables that this CPU can run, not only the one that is chosen. */
 static void test_every_instruction_set(void **state)
 {
-    const struct dense_kernel *kernels[3] = {&dense_kernel_generic, dense_kernel_choose()};
-    size_t count = 2;
-#if defined(__x86_64__)
-    if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-        kernels[count++] = &dense_kernel_avx2;
-    }
-#endif
     enum { ROWS = 7, IN = 75, OUT = 11 };
     float *x = check_random(ROWS * IN, 1), *w = check_random(OUT * IN, 2);
     float *y = check_floats(ROWS * OUT), *expect = check_floats(ROWS * OUT);
@@ -64,21 +57,22 @@ static void test_every_instruction_set(void **state)
     float *ex = check_floats(ROWS * IN), *ew = check_floats(OUT * IN), *eb = check_floats(OUT);
     naive_dense_forward(ROWS, IN, OUT, x, w, NULL, expect);
     naive_dense_backward(ROWS, IN, OUT, x, w, dy, ex, ew, eb);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; simd_at(i); i++) {
+        const struct simd *simd = simd_at(i);
         memset(y, 0, ROWS * OUT * sizeof(float));
-        kernels[i]->dot(ROWS, OUT, IN, x, IN, w, IN, y, OUT);
-        CHECK_NEAR(kernels[i]->name, y, expect, ROWS * OUT, BOUND);
-        kernels[i]->blend(&(struct dense_blend){.m = ROWS,
-                                                .n = IN,
-                                                .terms = OUT,
-                                                .a = dy,
-                                                .a_row = OUT,
-                                                .a_term = 1,
-                                                .b = w,
-                                                .ldb = IN,
-                                                .c = dx,
-                                                .ldc = IN});
-        CHECK_NEAR(kernels[i]->name, dx, ex, ROWS * IN, BOUND);
+        simd->dot(ROWS, OUT, IN, x, IN, w, IN, y, OUT);
+        CHECK_NEAR(simd->name, y, expect, ROWS * OUT, BOUND);
+        simd->blend(&(struct simd_blend){.m = ROWS,
+                                         .n = IN,
+                                         .terms = OUT,
+                                         .a = dy,
+                                         .a_row = OUT,
+                                         .a_term = 1,
+                                         .b = w,
+                                         .ldb = IN,
+                                         .c = dx,
+                                         .ldc = IN});
+        CHECK_NEAR(simd->name, dx, ex, ROWS * IN, BOUND);
     }
     float *all[] = {x, w, y, expect, dx, dy, ex, ew, eb};
     for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {

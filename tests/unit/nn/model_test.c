@@ -396,8 +396,8 @@ static void test_description(void **state)
     strbuf_init(&text);
     plan(m, 2, false);
     model_describe(m, &text);
-    assert_non_null(strstr(text.p, "features.28    conv       512x14x14"));
-    assert_non_null(strstr(text.p, "frozen im2col"));
+    assert_non_null(strstr(text.p, "features.28    conv       512x7x7"));
+    assert_non_null(strstr(text.p, "frozen winograd"));
     assert_non_null(strstr(text.p, "134268738 parameters, 119554050 trainable"));
     assert_non_null(strstr(text.p, "30.93 GFLOP"));
     strbuf_release(&text);

@@ -67,6 +67,18 @@ static inline double check_nmse(const float *a, const float *b, size_t n)
         }                                                                                          \
     } while (0)
 
+/* x (n,c,area) -> returns new (n,area,c): the order of activations inside a model. And back, with c
+ * and area exchanged. */
+static inline float *check_swap(const float *x, size_t n, size_t c, size_t area)
+{
+    float *to = check_floats(n * c * area);
+    for (size_t i = 0; i < n * c * area; i++) {
+        size_t image = i / (c * area), ch = i / area % c, at = i % area;
+        to[(image * area + at) * c + ch] = x[i];
+    }
+    return to;
+}
+
 /* A scalar function of the numbers that the caller moves. */
 typedef double check_fn(void *ctx);
 

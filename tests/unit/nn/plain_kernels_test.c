@@ -33,66 +33,76 @@ static void test_relu(void **state)
     par_free(par);
 }
 
+/* Kernels are NHWC, the naive loops NCHW. */
 static void test_maxpool(void **state)
 {
     static const size_t sides[][2] = {{2, 2}, {3, 2}, {5, 7}, {14, 14}, {1, 5}, {1, 1}, {8, 31}};
-    enum { PLANES = 6 };
+    enum { N = 2, C = 3 };
     for (size_t i = 0; i < sizeof(sides) / sizeof(sides[0]); i++) {
-        size_t h = sides[i][0], w = sides[i][1], in = PLANES * h * w,
-               out = PLANES * (h / 2) * (w / 2);
+        const struct maxpool_shape s = {.c = C, .h = sides[i][0], .w = sides[i][1]};
+        size_t area = s.h * s.w, half = (s.h / 2) * (s.w / 2), in = N * C * area,
+               out = N * C * half;
         struct par *par = par_new((int)(i % 3) + 1);
-        float *x = check_random(in, i), *y = check_floats(out), *ey = check_floats(out);
-        float *dy = check_random(out, 9), *dx = check_random(in, 8), *ex = check_floats(in);
+        float *planes = check_random(in, i), *y = check_floats(out), *ey = check_floats(out);
+        float *dplanes = check_random(out, 9), *dx = check_random(in, 8), *ex = check_floats(in);
         uint8_t *argmax = calloc(out + 1, 1);
         for (size_t k = 0; k < in; k++) {
-            x[k] = roundf(4 * x[k]); /* many equals: the first must win */
+            planes[k] = roundf(4 * planes[k]); /* many equals: the first must win */
         }
-        maxpool_forward(PLANES, h, w, x, y, argmax, par);
-        maxpool_backward(PLANES, h, w, dy, argmax, dx, par);
-        naive_maxpool_forward(PLANES, h, w, x, ey);
-        naive_maxpool_backward(PLANES, h, w, x, dy, ex);
-        CHECK_BITS("y", y, ey, out);
-        CHECK_BITS("dx", dx, ex, in);
-        maxpool_forward(PLANES, h, w, x, y, NULL, par);
-        CHECK_BITS("y without argmax", y, ey, out);
-        free(x);
-        free(y);
-        free(ey);
-        free(dy);
-        free(dx);
-        free(ex);
+        float *x = check_swap(planes, N, C, area), *dy = check_swap(dplanes, N, C, half);
+        maxpool_forward(&s, N, x, y, argmax, par);
+        maxpool_backward(&s, N, dy, argmax, dx, par);
+        naive_maxpool_forward(N * C, s.h, s.w, planes, ey);
+        naive_maxpool_backward(N * C, s.h, s.w, planes, dplanes, ex);
+        float *fy = check_swap(ey, N, C, half), *fx = check_swap(ex, N, C, area);
+        CHECK_BITS("y", y, fy, out);
+        CHECK_BITS("dx", dx, fx, in);
+        maxpool_forward(&s, N, x, y, NULL, par);
+        CHECK_BITS("y without argmax", y, fy, out);
+        float *all[] = {planes, y, ey, dplanes, dx, ex, x, dy, fy, fx};
+        for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
+            free(all[k]);
+        }
         free(argmax);
         par_free(par);
     }
     float x[4] = {1, NAN, 3, 2}, y;
-    maxpool_forward(1, 2, 2, x, &y, NULL, NULL);
+    maxpool_forward(&(struct maxpool_shape){1, 2, 2}, 1, x, &y, NULL, NULL);
     assert_true(isnan(y));
 }
 
 static void test_avgpool(void **state)
 {
-    static const struct avgpool_shape shapes[] = {{7, 7, 7, 7}, {1, 1, 7, 7},   {2, 2, 7, 7},
-                                                  {4, 3, 7, 7}, {10, 12, 7, 7}, {14, 21, 7, 7},
-                                                  {5, 9, 2, 3}, {8, 8, 7, 7}};
+    static const struct avgpool_shape shapes[] = {
+        {5, 7, 7, 7, 7},   {5, 1, 1, 7, 7},   {5, 2, 2, 7, 7}, {5, 4, 3, 7, 7},
+        {5, 10, 12, 7, 7}, {5, 14, 21, 7, 7}, {5, 5, 9, 2, 3}, {5, 8, 8, 7, 7}};
+    enum { N = 3 };
     for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
         const struct avgpool_shape *s = &shapes[i];
-        size_t in = 5 * s->h * s->w, out = 5 * s->oh * s->ow;
-        float *x = check_random(in, 1), *y = check_floats(out), *ey = check_floats(out);
+        size_t planes = N * s->c, area = s->h * s->w, in = planes * area;
+        size_t out = planes * s->oh * s->ow;
+        float *nchw = check_random(in, 1), *y = check_floats(out), *ey = check_floats(out);
         float *dy = check_random(out, 2), *dx = check_random(in, 3), *ex = check_floats(in);
-        avgpool_forward(s, 5, x, y, NULL);
-        avgpool_backward(s, 5, dy, dx, NULL);
-        naive_avgpool_forward(5, s->h, s->w, s->oh, s->ow, x, ey);
-        naive_avgpool_backward(5, s->h, s->w, s->oh, s->ow, dy, ex);
+        float *x = check_swap(nchw, N, s->c, area);
+        avgpool_forward(s, N, x, y, NULL);
+        avgpool_backward(s, N, dy, NULL, dx, NULL);
+        naive_avgpool_forward(planes, s->h, s->w, s->oh, s->ow, nchw, ey);
+        naive_avgpool_backward(planes, s->h, s->w, s->oh, s->ow, dy, ex);
+        float *fx = check_swap(ex, N, s->c, area);
         CHECK_NEAR("y", y, ey, out, 1e-12);
-        CHECK_NEAR("dx", dx, ex, in, 1e-12);
+        CHECK_NEAR("dx", dx, fx, in, 1e-12);
         /* <avgpool(x), dy> = <x, avgpool^T(dy)> */
         assert_true(fabs(check_dot(y, dy, out) - check_dot(x, dx, in)) < 1e-4);
-        free(x);
-        free(y);
-        free(ey);
-        free(dy);
-        free(dx);
-        free(ex);
+        avgpool_backward(s, N, dy, x, dx, NULL);
+        for (size_t k = 0; k < in; k++) {
+            assert_true(x[k] > 0 || dx[k] == 0);
+            fx[k] = x[k] > 0 ? fx[k] : 0;
+        }
+        CHECK_NEAR("masked", dx, fx, in, 1e-12);
+        float *all[] = {nchw, y, ey, dy, dx, ex, x, fx};
+        for (size_t k = 0; k < sizeof(all) / sizeof(all[0]); k++) {
+            free(all[k]);
+        }
     }
 }
 
