@@ -56,8 +56,8 @@ static void accepts_what_dvc_accepts(void **state)
         "stages: {}\n",
         "# nothing but words\n",
         "stages:\n  s:\n    cmd: [a, b]\n    meta: {a: [1]}\n    vars: [{q: 1}]\n",
-        "plots:\n- a.csv\n- b: {x: k, y: {f.csv: [a, b]}}\n- c:\nmetrics: [m.json]\nparams: "
-        "[p.toml]\n",
+        "plots:\n- a.csv\n- b: {x: k, y: {f.csv: [a, b]}}\n- c:\nmetrics: [m.json]\n",
+        "params: [p.toml]\n",
         "artifacts: {m: {path: a, type: model, labels: [x], meta: 1}}\ndatasets: whatever\n",
         "stages: {s: {cmd: x, plots: [{p.csv: {x: a, header: false}}]}}\n",
     };
