@@ -30,6 +30,16 @@ static const char *const remote_paths[] = {"url",
                                            "key_path"};
 static const char *const machine_paths[] = {"startup_script", "setup_script"};
 
+bool config_is_remote_path(const char *option)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(remote_paths); i++) {
+        if (strcmp(option, remote_paths[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void map_path(struct arena *a, struct value *options, const char *option,
                      const char *conf_dir, config_path_fn *fn)
 {

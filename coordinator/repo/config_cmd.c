@@ -141,23 +141,10 @@ static const char *typed_path(struct config *c, enum config_level level, const c
 
 static bool is_path_option(const char *top, const char *section, const char *option)
 {
-    static const char *const keys[] = {"url",
-                                       "gdrive_user_credentials_file",
-                                       "gdrive_service_account_json_file_path",
-                                       "credentialpath",
-                                       "configpath",
-                                       "keyfile",
-                                       "cert_path",
-                                       "key_path"};
     if (top == NULL) {
         return strcmp(section, "cache") == 0 && strcmp(option, "dir") == 0;
     }
-    for (size_t i = 0; strcmp(top, "remote") == 0 && i < sizeof keys / sizeof *keys; i++) {
-        if (strcmp(option, keys[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return strcmp(top, "remote") == 0 && config_is_remote_path(option);
 }
 
 /* The map `name` below `conf`, made when absent. NULL: something else stands there. */

@@ -22,6 +22,8 @@ struct config {
 typedef const char *config_path_fn(struct arena *a, const char *conf_dir, const char *path);
 void config_map_paths(struct arena *a, struct value *sections, const char *conf_dir,
                       config_path_fn *fn);
+/* Does an option of a remote hold a path? */
+bool config_is_remote_path(const char *option);
 void config_merge(struct arena *a, struct value *into, const struct value *update);
 
 /* One change of one level: begin, edit *conf, commit (validate, write, reload). */
