@@ -2,3 +2,4 @@
 nephron_cli_test(t0001-reference.sh)
 nephron_cli_test(t0002-layers.sh)
 nephron_cli_test(t0003-hardening.sh)
+nephron_cli_test(t0004-examples.sh)
