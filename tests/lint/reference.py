@@ -71,11 +71,13 @@ def commands_text(bin_dir):
     program = str(Path(bin_dir).resolve() / "nephron")
     out = []
     with tempfile.TemporaryDirectory() as cwd:
-        todo = [[name] for name in Help(program, [], cwd).subcommands]
-        while todo:
-            page = Help(program, todo.pop(0), cwd)
-            out += page.markdown()
-            todo = [page.words + [name] for name in page.subcommands] + todo
+        for name in Help(program, [], cwd).subcommands:
+            page = Help(program, [name], cwd)
+            below = [Help(program, [name, word], cwd) for word in page.subcommands]
+            below = [sub for sub in below if sub.usage != page.usage]  # else one page for all of them
+            page.subcommands = [sub.words[1] for sub in below]
+            for each in [page] + below:
+                out += each.markdown()
     return "\n".join(out)
 
 
