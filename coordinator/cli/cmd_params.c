@@ -1,4 +1,5 @@
-/* `params diff`, `metrics show` and `metrics diff`: files of the workspace and of git revisions, side by side. */
+/* `params diff`, `metrics show` and `metrics diff`: files of the workspace and of git revisions,
+ * side by side. */
 
 #include "cmd.h"
 
@@ -9,6 +10,7 @@
 #include "json.h"
 #include "metrics.h"
 #include "params.h"
+#include "revision.h"
 #include "session.h"
 #include "table.h"
 
@@ -21,8 +23,9 @@ static int read_text(struct session *s, const char *rev, const char *path, struc
                      struct err *e)
 {
     struct err local = ERR_INIT;
-    int rc = rev == NULL ? fs_read(repo_abs(&s->repo, &s->arena, path), (size_t)64 << 20, text, &local)
-                         : git_show(&s->repo, rev, path, text, &local);
+    int rc = rev == NULL
+                 ? fs_read(repo_abs(&s->repo, &s->arena, path), (size_t)64 << 20, text, &local)
+                 : git_show(&s->repo, rev, path, text, &local);
     if (rc < 0 && local.code == ERR_MISSING) {
         return 1;
     }
@@ -191,14 +194,14 @@ static int run_diff(struct diff_words *w, const struct opt_list *args, bool metr
     if (rc == 0 && w->json) {
         print_json(diff);
     } else if (rc == 0 && !w->quiet) {
-        print_table(diff, &(struct table_diff_options){
-                              .title = metrics ? "Metric" : "Param",
-                              .old_name = w->old_rev,
-                              .new_name = w->new_rev != NULL ? w->new_rev : "workspace",
-                              .no_path = w->no_path,
-                              .change = metrics,
-                              .markdown = w->md,
-                              .precision = (int)w->precision});
+        print_table(diff, &(struct table_diff_options){.title = metrics ? "Metric" : "Param",
+                                                       .old_name = w->old_rev,
+                                                       .new_name = w->new_rev != NULL ? w->new_rev
+                                                                                      : "workspace",
+                                                       .no_path = w->no_path,
+                                                       .change = metrics,
+                                                       .markdown = w->md,
+                                                       .precision = (int)w->precision});
     }
     session_close(&s);
     return rc == 0 ? 0 : session_fail(&e, 1);
@@ -267,34 +270,44 @@ static int add_revision(struct session *s, const struct opt_list *targets, const
     return 0;
 }
 
-static int add_revisions(struct session *s, const struct opt_list *targets, const char *kind,
-                         struct value *result, struct err *e)
+static int add_revisions(struct session *s, const struct opt_list *targets,
+                         const struct revision_scope *scope, struct value *result, struct err *e)
 {
-    const char **names;
+    struct revision *revs;
     size_t count;
-    if (git_revisions(&s->repo, kind, &s->arena, &names, &count, e) < 0) {
+    if (revision_list(&s->repo, scope, &s->arena, &revs, &count, e) < 0) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {
-        const char *label = strcmp(kind, "commits") == 0
-                                ? arena_strndup(&s->arena, names[i], 7)
-                                : names[i];
-        if (add_revision(s, targets, names[i], label, result, e) < 0) {
+        if (add_revision(s, targets, revs[i].commit, revs[i].names, result, e) < 0) {
             return -1;
         }
     }
     return 0;
 }
 
+/* As DVC: the workspace is not shown when it says the same as the branch that is checked out. */
+static void hide_workspace(struct session *s, struct value *result)
+{
+    struct git_head head;
+    if (git_head(&s->repo, &head, NULL) == 0 && head.branch[0] != 0) {
+        const struct value *here = value_get(result, "workspace");
+        const struct value *branch = value_get(result, head.branch);
+        if (here != NULL && branch != NULL && value_eq(here, branch)) {
+            value_remove(result, "workspace");
+        }
+    }
+}
+
 static int metrics_show(int argc, char **argv)
 {
-    bool branches = false, tags = false, commits = false, json = false, md = false, recursive = false,
-         quiet = false;
+    struct revision_scope scope = {0};
+    bool json = false, md = false, recursive = false, quiet = false;
     long precision = 5;
     const struct opt options[] = {
-        {OPT_FLAG, 'a', "all-branches", NULL, "every branch", &branches, NULL},
-        {OPT_FLAG, 'T', "all-tags", NULL, "every tag", &tags, NULL},
-        {OPT_FLAG, 'A', "all-commits", NULL, "every commit", &commits, NULL},
+        {OPT_FLAG, 'a', "all-branches", NULL, "every branch", &scope.branches, NULL},
+        {OPT_FLAG, 'T', "all-tags", NULL, "every tag", &scope.tags, NULL},
+        {OPT_FLAG, 'A', "all-commits", NULL, "every commit", &scope.commits, NULL},
         {OPT_FLAG, 0, "json", NULL, "one JSON object", &json, NULL},
         {OPT_FLAG, 0, "md", NULL, "markdown table", &md, NULL},
         {OPT_FLAG, 'R', "recursive", NULL, "targets are folders", &recursive, NULL},
@@ -303,7 +316,8 @@ static int metrics_show(int argc, char **argv)
         OPT_END};
     const struct opt_spec spec = {.usage = "nephron metrics show [OPTION]... [TARGET]...",
                                   .about = "Shows metrics of the workspace, or of revisions.",
-                                  .examples = "  nephron metrics show\n  nephron metrics show -T --json",
+                                  .examples =
+                                      "  nephron metrics show\n  nephron metrics show -T --json",
                                   .options = options,
                                   .max_args = OPT_ANY};
     struct opt_list args = {0};
@@ -317,12 +331,13 @@ static int metrics_show(int argc, char **argv)
         opt_list_release(&args);
         return session_fail(&e, 1);
     }
-    bool several = branches || tags || commits;
+    bool several = revision_scope_any(&scope);
     struct value *result = value_map(&s.arena);
     int rc = add_revision(&s, &args, NULL, several ? "workspace" : "", result, &e);
-    rc = rc == 0 && branches ? add_revisions(&s, &args, "branches", result, &e) : rc;
-    rc = rc == 0 && tags ? add_revisions(&s, &args, "tags", result, &e) : rc;
-    rc = rc == 0 && commits ? add_revisions(&s, &args, "commits", result, &e) : rc;
+    rc = rc == 0 ? add_revisions(&s, &args, &scope, result, &e) : rc;
+    if (several) {
+        hide_workspace(&s, result);
+    }
     if (rc == 0 && json) {
         print_json(result);
     } else if (rc == 0 && !quiet) {

@@ -19,7 +19,8 @@ struct status_args {
     struct opt_list targets;
     const char *remote;
     long jobs;
-    bool cloud, branches, tags, commits, json, quiet, no_updates;
+    bool cloud, json, quiet, no_updates;
+    struct revision_scope scope;
     struct graph_target_options how;
 };
 
@@ -67,9 +68,10 @@ static int check_targets(struct session *s, const struct checkout_target *target
 static int local_status(struct session *s, const struct status_args *a, struct status_answer *out,
                         struct err *e)
 {
-    if (a->branches || a->tags || a->commits || a->jobs != 0) {
-        const char *names[] = {a->branches ? "--all-branches" : NULL, a->tags ? "--all-tags" : NULL,
-                               a->commits ? "--all-commits" : NULL, a->jobs != 0 ? "--jobs" : NULL};
+    if (revision_scope_any(&a->scope) || a->jobs != 0) {
+        const char *names[] = {
+            a->scope.branches ? "--all-branches" : NULL, a->scope.tags ? "--all-tags" : NULL,
+            a->scope.commits ? "--all-commits" : NULL, a->jobs != 0 ? "--jobs" : NULL};
         err_set(e, ERR_USAGE, "The following options are meaningless for local status:");
         const char *comma = "";
         for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -103,65 +105,49 @@ static int local_status(struct session *s, const struct status_args *a, struct s
 
 /* ---- a remote ---- */
 
-static int add_places(struct session *s, const struct sync_scope *scope, struct value *map,
+static int add_places(struct session *s, struct sync_set *set, struct value *map,
                       struct status_answer *out, struct err *e)
 {
-    struct remote r;
-    if (remote_open(&r, s->store, &s->arena, scope->remote, e) < 0) {
-        return -1;
-    }
-    const struct remote_collect_options opt = {.push = true, .fetch_dirs = &r};
-    struct remote_set set = {0};
-    enum remote_place *places = NULL;
-    int rc = remote_collect(s->store, &s->arena, scope->targets, scope->count, &opt, &set, e);
-    if (rc == 0) {
-        places = xcalloc(set.count + 1, sizeof(*places));
-        rc = remote_compare(s->store, &r, &set, places, e);
-    }
-    for (size_t i = 0; rc == 0 && i < set.count; i++) {
+    enum remote_place *places = xcalloc(set->objects.count + 1, sizeof(*places));
+    int rc = remote_compare(s->store, &set->remote, &set->objects, places, e);
+    for (size_t i = 0; rc == 0 && i < set->objects.count; i++) {
         if (places[i] == REMOTE_OK) {
             continue;
         }
-        const char *word = remote_place_name(places[i]);
-        value_set(&s->arena, map, set.objects[i].shown, value_cstr(&s->arena, word));
+        const char *word = remote_place_name(places[i]), *shown = set->objects.objects[i].shown;
+        value_set(&s->arena, map, shown, value_cstr(&s->arena, word));
         strbuf_addf(&out->text, "\t%s:", word);
         strbuf_pad(&out->text, ' ', 19 - strlen(word));
-        strbuf_addf(&out->text, "%s\n", set.objects[i].shown);
+        strbuf_addf(&out->text, "%s\n", shown);
         out->any = true;
     }
     free(places);
-    remote_set_release(&set);
-    remote_close(&r);
     return rc;
 }
 
 static int cloud_status(struct session *s, const struct status_args *a, struct status_answer *out,
                         struct err *e)
 {
-    struct checkout_target *targets;
-    struct sync_scope *scopes;
-    size_t count, scope_count;
-    if (a->branches || a->tags || a->commits) {
-        return err_set(e, ERR_USAGE,
-                       "--all-branches, --all-tags and --all-commits are not supported yet: check "
-                       "the revision out and call nephron status -c there");
-    }
-    const struct sync_choice choice = {.remote = a->remote, .push = true};
-    if (sync_targets(s, &a->targets, &a->how, &targets, &count, e) < 0 ||
-        sync_scopes(s, targets, count, &choice, &scopes, &scope_count, e) < 0) {
-        return -1;
-    }
+    const struct sync_choice choice = {.targets = &a->targets,
+                                       .how = &a->how,
+                                       .scope = a->scope,
+                                       .trouble = REVWALK_STRICT,
+                                       .remote = a->remote,
+                                       .jobs = a->jobs,
+                                       .push = true,
+                                       .fetch_dirs = true};
+    struct sync_sets sets = {0};
     struct value *map = value_map(&s->arena);
-    for (size_t i = 0; i < scope_count; i++) {
-        if (add_places(s, &scopes[i], map, out, e) < 0) {
-            return -1;
-        }
+    int rc = sync_collect(s, &choice, &sets, e);
+    for (size_t i = 0; rc == 0 && i < sets.count; i++) {
+        rc = add_places(s, &sets.items[i], map, out, e);
     }
+    sync_sets_release(&sets);
     const char *name = a->remote != NULL ? a->remote : config_default_remote(s->repo.config);
     out->json = map;
     out->clean =
         arena_printf(&s->arena, "Cache and remote '%s' are in sync.", name != NULL ? name : "None");
-    return 0;
+    return rc;
 }
 
 /* ---- printing ---- */
@@ -217,9 +203,11 @@ int cmd_status(int argc, char **argv)
          "print nothing, answer by exit code 1 when something changed", &a.quiet, NULL},
         {OPT_FLAG, 'c', "cloud", NULL, "compare the cache with a remote", &a.cloud, NULL},
         {OPT_STR, 'r', "remote", "NAME", "compare with this remote", &a.remote, NULL},
-        {OPT_FLAG, 'a', "all-branches", NULL, "with -c: what all branches name", &a.branches, NULL},
-        {OPT_FLAG, 'T', "all-tags", NULL, "with -c: what all tags name", &a.tags, NULL},
-        {OPT_FLAG, 'A', "all-commits", NULL, "with -c: what all commits name", &a.commits, NULL},
+        {OPT_FLAG, 'a', "all-branches", NULL, "with -c: what all branches name", &a.scope.branches,
+         NULL},
+        {OPT_FLAG, 'T', "all-tags", NULL, "with -c: what all tags name", &a.scope.tags, NULL},
+        {OPT_FLAG, 'A', "all-commits", NULL, "with -c: what all commits name", &a.scope.commits,
+         NULL},
         {OPT_FLAG, 'd', "with-deps", NULL, "also what the targets depend on", &a.how.with_deps,
          NULL},
         {OPT_FLAG, 'R', "recursive", NULL, "folders stand for what is tracked below",

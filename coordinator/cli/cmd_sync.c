@@ -2,145 +2,14 @@
 
 #include "cmd.h"
 
-#include "alloc.h"
 #include "config.h"
 #include "err.h"
-#include "lock.h"
-#include "path.h"
 #include "remote.h"
 #include "session.h"
 #include "sync.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* ---- shared with checkout and status ---- */
-
-int sync_targets(struct session *s, const struct opt_list *typed,
-                 const struct graph_target_options *how, struct checkout_target **targets,
-                 size_t *count, struct err *e)
-{
-    struct graph_selection sel = {0};
-    if (graph_select(&s->graph, &s->repo, typed->items, typed->count, how, &s->arena, &sel, e) <
-        0) {
-        return -1;
-    }
-    *targets = ARENA_ARRAY(&s->arena, sel.count + 1, struct checkout_target);
-    *count = sel.count;
-    for (size_t i = 0; i < sel.count; i++) {
-        (*targets)[i].stage = &s->pipeline.stages[sel.items[i].stage];
-        (*targets)[i].filter = sel.items[i].filter;
-    }
-    return 0;
-}
-
-/* Bytes of an output by its lock file or .dvc file; -1: unknown. */
-static int64_t out_size(struct session *s, const struct stage *st, const struct out *o,
-                        struct err *e)
-{
-    if (st->name == NULL) {
-        return o->hash.size;
-    }
-    struct lock *l = store_lock(s->store, st->file, e);
-    if (l == NULL) {
-        return -2;
-    }
-    const struct lock_entry *en = lock_find(l, st->name);
-    const struct lock_item *item =
-        en != NULL ? lock_item_find(en->outs, en->out_count, o->def) : NULL;
-    return item != NULL ? item->hash.size : -1;
-}
-
-/* 1 when the output takes part, 0 when not, -1 on error. */
-static int chosen(struct session *s, const struct checkout_target *t, const struct out *o,
-                  const struct sync_choice *c, struct err *e)
-{
-    bool named =
-        t->filter == NULL || path_inside(o->path, t->filter) || path_inside(t->filter, o->path);
-    bool typed = (!c->metrics && !c->plots) || (c->metrics && o->kind == OUT_METRIC) ||
-                 (c->plots && o->kind == OUT_PLOT);
-    bool elsewhere = c->remote != NULL && o->remote != NULL && strcmp(c->remote, o->remote) != 0;
-    if (!named || !typed || elsewhere || !o->cache || (c->push && !o->push)) {
-        return 0;
-    }
-    if (c->max_size <= 0) {
-        return 1;
-    }
-    int64_t size = out_size(s, t->stage, o, e);
-    return size == -2 ? -1 : size < c->max_size;
-}
-
-static struct sync_scope *find_scope(struct session *s, struct sync_scope *scopes, size_t *count,
-                                     const char *remote, size_t capacity)
-{
-    for (size_t i = 0; i < *count; i++) {
-        const char *other = scopes[i].remote;
-        if (other == remote || (other != NULL && remote != NULL && strcmp(other, remote) == 0)) {
-            return &scopes[i];
-        }
-    }
-    scopes[*count] = (struct sync_scope){
-        .remote = remote, .targets = ARENA_ARRAY(&s->arena, capacity, struct checkout_target)};
-    return &scopes[(*count)++];
-}
-
-int sync_scopes(struct session *s, const struct checkout_target *targets, size_t count,
-                const struct sync_choice *choice, struct sync_scope **scopes, size_t *scope_count,
-                struct err *e)
-{
-    size_t total = 0, names = 1;
-    for (size_t i = 0; i < count; i++) {
-        total += targets[i].stage->out_count;
-        for (size_t k = 0; k < targets[i].stage->out_count; k++) {
-            names += targets[i].stage->outs[k].remote != NULL;
-        }
-    }
-    const char *usual =
-        choice->remote != NULL ? choice->remote : config_default_remote(s->repo.config);
-    *scopes = ARENA_ARRAY(&s->arena, names, struct sync_scope);
-    *scope_count = 0;
-    for (size_t i = 0; i < count; i++) {
-        const struct stage *st = targets[i].stage;
-        for (size_t k = 0; k < st->out_count; k++) {
-            const struct out *o = &st->outs[k];
-            int take = chosen(s, &targets[i], o, choice, e);
-            if (take < 0) {
-                return -1;
-            }
-            if (take == 0) {
-                continue;
-            }
-            const char *remote = choice->remote == NULL && o->remote != NULL ? o->remote : usual;
-            struct sync_scope *scope = find_scope(s, *scopes, scope_count, remote, total);
-            const char *filter = targets[i].filter;
-            bool part = filter != NULL && path_inside(o->path, filter);
-            scope->targets[scope->count++] =
-                (struct checkout_target){.stage = st, .filter = part ? filter : o->path};
-        }
-    }
-    return 0;
-}
-
-int sync_fail(const struct err *e, const char *prefix)
-{
-    if (prefix == NULL && e->code != ERR_CONFIG) {
-        return session_fail(e, 1);
-    }
-    if (e->code == ERR_BUSY && e->detail == 75) {
-        return session_fail(e, 75);
-    }
-    fflush(stdout);
-    fprintf(stderr, "ERROR: %s%s%s\n", prefix != NULL ? prefix : "", prefix != NULL ? " - " : "",
-            e->text);
-    return 1;
-}
-
-void sync_print_changes(const struct checkout_result *r)
-{
-    for (size_t i = 0; i < r->change_count; i++) {
-        printf("%c       %s\n", r->changes[i].letter, r->changes[i].shown);
-    }
-}
 
 /* ---- moving ---- */
 
@@ -150,8 +19,7 @@ struct sync_args {
     enum way way;
     struct opt_list targets, types;
     struct sync_choice choice;
-    long jobs;
-    bool branches, tags, commits, run_cache, quiet;
+    bool run_cache, quiet;
     bool force, allow_missing; /* pull */
     struct graph_target_options how;
 };
@@ -183,61 +51,41 @@ static int move_runs(struct session *s, const struct sync_args *a, struct tally 
     return rc;
 }
 
-static int move_scope(struct session *s, const struct sync_args *a, const struct sync_scope *scope,
-                      struct tally *t, struct err *e)
+static int move_set(struct session *s, const struct sync_args *a, struct sync_set *set,
+                    struct tally *t, struct err *e)
 {
-    struct remote r;
-    if (remote_open(&r, s->store, &s->arena, scope->remote, e) < 0) {
-        return -1;
-    }
-    if (a->jobs > 0) {
-        r.jobs = a->jobs < 1024 ? (int)a->jobs : 1024;
-    }
-    bool push = a->way == WAY_PUSH;
-    const struct remote_collect_options opt = {.push = push, .fetch_dirs = push ? NULL : &r};
-    struct remote_set set = {0};
     struct remote_result res = {0};
-    int rc = remote_collect(s->store, &s->arena, scope->targets, scope->count, &opt, &set, e);
-    if (rc == 0) {
-        rc = push ? remote_push(s->store, &s->arena, &r, &set, &res, e)
-                  : remote_fetch(s->store, &s->arena, &r, &set, &res, e);
-    }
+    int rc = a->way == WAY_PUSH
+                 ? remote_push(s->store, &s->arena, &set->remote, &set->objects, &res, e)
+                 : remote_fetch(s->store, &s->arena, &set->remote, &set->objects, &res, e);
     t->moved += res.moved;
     t->failed += res.failed;
     for (size_t i = 0; i < res.missing_count; i++) {
         strbuf_addf(&t->missing, "\nmd5: %s", res.missing[i]);
     }
-    remote_set_release(&set);
-    remote_close(&r);
     return rc;
 }
 
-static int move_all(struct session *s, const struct sync_args *a,
-                    const struct checkout_target *targets, size_t count, struct tally *t,
-                    struct err *e)
+static int move_all(struct session *s, const struct sync_args *a, struct tally *t, struct err *e)
 {
-    struct sync_scope *scopes;
-    size_t scope_count;
-    if ((a->run_cache && move_runs(s, a, t, e) < 0) ||
-        sync_scopes(s, targets, count, &a->choice, &scopes, &scope_count, e) < 0) {
-        return -1;
+    struct sync_sets sets = {0};
+    int rc = a->run_cache ? move_runs(s, a, t, e) : 0;
+    rc = rc == 0 ? sync_collect(s, &a->choice, &sets, e) : rc;
+    for (size_t i = 0; rc == 0 && i < sets.count; i++) {
+        rc = move_set(s, a, &sets.items[i], t, e);
     }
-    for (size_t i = 0; i < scope_count; i++) {
-        if (move_scope(s, a, &scopes[i], t, e) < 0) {
-            return -1;
-        }
-    }
-    if (t->missing.n > 0) {
+    sync_sets_release(&sets);
+    if (rc == 0 && t->missing.n > 0) {
         fprintf(stderr,
                 "WARNING: Some of the cache files do not exist neither locally nor on remote. "
                 "Missing cache files:%s\n",
                 t->missing.p);
     }
-    if (t->failed > 0) {
-        return err_set(e, ERR_REMOTE, "%zu files failed to %s", t->failed,
-                       a->way == WAY_PUSH ? "upload" : "download");
+    if (rc == 0 && t->failed > 0) {
+        rc = err_set(e, ERR_REMOTE, "%zu files failed to %s", t->failed,
+                     a->way == WAY_PUSH ? "upload" : "download");
     }
-    return 0;
+    return rc;
 }
 
 static void print_summary(const struct session *s, const struct sync_args *a, size_t moved,
@@ -260,12 +108,15 @@ static void print_summary(const struct session *s, const struct sync_args *a, si
     strbuf_release(&text);
 }
 
-static int check_out(struct session *s, const struct sync_args *a,
-                     const struct checkout_target *targets, size_t count, size_t fetched,
-                     struct err *e)
+static int check_out(struct session *s, const struct sync_args *a, size_t fetched, struct err *e)
 {
     const struct checkout_options opt = {.force = a->force, .allow_missing = a->allow_missing};
     struct checkout_result res = {0};
+    struct checkout_target *targets;
+    size_t count;
+    if (sync_targets(s, &a->targets, &a->how, &targets, &count, e) < 0) {
+        return -1;
+    }
     int rc = checkout_run(s->store, &s->arena, targets, count, &opt, &res, e);
     if (rc == 0 || res.failed_count > 0) {
         if (!a->quiet) {
@@ -280,19 +131,14 @@ static int run_open(struct session *s, const struct sync_args *a, const char *co
 {
     struct err e = ERR_INIT;
     struct tally t = {0};
-    struct checkout_target *targets = NULL;
-    size_t count = 0;
     strbuf_init(&t.missing);
     int rc = session_lock(s, command, &e);
     if (rc == 0) {
-        rc = sync_targets(s, &a->targets, &a->how, &targets, &count, &e);
-    }
-    if (rc == 0) {
-        rc = move_all(s, a, targets, count, &t, &e);
+        rc = move_all(s, a, &t, &e);
     }
     strbuf_release(&t.missing);
     if (rc == 0 && a->way == WAY_PULL) {
-        rc = check_out(s, a, targets, count, t.moved, &e);
+        rc = check_out(s, a, t.moved, &e);
     } else if (rc == 0) {
         print_summary(s, a, t.moved, NULL);
     }
@@ -303,13 +149,6 @@ static int run(struct sync_args *a, const char *command)
 {
     struct err e = ERR_INIT;
     struct session s;
-    if (a->branches || a->tags || a->commits) {
-        err_set(&e, ERR_USAGE,
-                "--all-branches, --all-tags and --all-commits are not supported yet: check the "
-                "revision out and call %s there",
-                command);
-        return sync_fail(&e, failed_to[a->way]);
-    }
     if (session_open(&s, SESSION_STORE, a->quiet, &e) < 0) {
         return session_fail(&e, 1);
     }
@@ -339,33 +178,35 @@ static int take_types(struct sync_args *a)
 /* ---- the commands ---- */
 
 /* The options of all three; expanded into each table. */
-#define SYNC_OPTIONS(a, verb)                                                                      \
-    {OPT_INT,                                                                                      \
-     'j',                                                                                          \
-     "jobs",                                                                                       \
-     "N",                                                                                          \
-     "transfers at a time; default: the remote's `jobs`, else the cores",                          \
-     &(a).jobs,                                                                                    \
-     NULL},                                                                                        \
-        {OPT_STR,                                                                                  \
-         'r',                                                                                      \
-         "remote",                                                                                 \
-         "NAME",                                                                                   \
-         verb " this remote, not the default one",                                                 \
-         &(a).choice.remote,                                                                       \
-         NULL},                                                                                    \
-        {OPT_FLAG, 'a', "all-branches", NULL, "what all branches name", &(a).branches, NULL},      \
-        {OPT_FLAG, 'T', "all-tags", NULL, "what all tags name", &(a).tags, NULL},                  \
-        {OPT_FLAG, 'A', "all-commits", NULL, "what all commits name", &(a).commits, NULL},         \
-        {OPT_FLAG,           'd', "with-deps", NULL, "also what the targets depend on",            \
-         &(a).how.with_deps, NULL},                                                                \
-        {OPT_FLAG,           'R', "recursive", NULL, "folders stand for what is tracked below",    \
-         &(a).how.recursive, NULL},                                                                \
-        {OPT_FLAG, 0, "run-cache", NULL, "also the history of runs", &(a).run_cache, NULL},        \
-        {OPT_NEGATED,    0,   "no-run-cache", NULL, "not the history of runs (default)",           \
-         &(a).run_cache, NULL},                                                                    \
-    {                                                                                              \
-        OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &(a).quiet, NULL                 \
+#define SYNC_OPTIONS(a, verb)                                                                       \
+    {OPT_INT,                                                                                       \
+     'j',                                                                                           \
+     "jobs",                                                                                        \
+     "N",                                                                                           \
+     "transfers at a time; default: the remote's `jobs`, else the cores",                           \
+     &(a).choice.jobs,                                                                              \
+     NULL},                                                                                         \
+        {OPT_STR,                                                                                   \
+         'r',                                                                                       \
+         "remote",                                                                                  \
+         "NAME",                                                                                    \
+         verb " this remote, not the default one",                                                  \
+         &(a).choice.remote,                                                                        \
+         NULL},                                                                                     \
+        {OPT_FLAG, 'a', "all-branches", NULL, "what all branches name", &(a).choice.scope.branches, \
+         NULL},                                                                                     \
+        {OPT_FLAG, 'T', "all-tags", NULL, "what all tags name", &(a).choice.scope.tags, NULL},      \
+        {OPT_FLAG, 'A', "all-commits", NULL, "what all commits name", &(a).choice.scope.commits,    \
+         NULL},                                                                                     \
+        {OPT_FLAG,           'd', "with-deps", NULL, "also what the targets depend on",             \
+         &(a).how.with_deps, NULL},                                                                 \
+        {OPT_FLAG,           'R', "recursive", NULL, "folders stand for what is tracked below",     \
+         &(a).how.recursive, NULL},                                                                 \
+        {OPT_FLAG, 0, "run-cache", NULL, "also the history of runs", &(a).run_cache, NULL},         \
+        {OPT_NEGATED,    0,   "no-run-cache", NULL, "not the history of runs (default)",            \
+         &(a).run_cache, NULL},                                                                     \
+    {                                                                                               \
+        OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &(a).quiet, NULL                  \
     }
 
 static int parse_and_run(const struct opt_spec *spec, struct sync_args *a, int argc, char **argv,
@@ -381,7 +222,11 @@ static int parse_and_run(const struct opt_spec *spec, struct sync_args *a, int a
         code = 254;
     } else {
         a->how.outputs = true;
+        a->choice.targets = &a->targets;
+        a->choice.how = &a->how;
         a->choice.push = a->way == WAY_PUSH;
+        a->choice.fetch_dirs = a->way != WAY_PUSH;
+        a->choice.trouble = REVWALK_SKIP;
         code = run(a, command);
     }
     opt_list_release(&a->types);

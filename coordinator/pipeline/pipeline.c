@@ -47,10 +47,9 @@ void pipeline_release(struct pipeline *p)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static int read_from_disk(const struct repo *r, struct arena *a, const char *path,
-                          struct strbuf *out, struct err *e)
+static bool is_dir(const struct repo *r, struct arena *a, const char *path)
 {
-    return fs_read(repo_abs(r, a, path), MAX_FILE, out, e);
+    return r->files ? r->files->is_dir(r->files->ctx, path) : fs_is_dir(repo_abs(r, a, path));
 }
 
 struct reading {
@@ -67,14 +66,13 @@ static struct value *read_document(void *ctx, const char *path, const char *show
     if (doc) {
         return doc;
     }
-    if (!p->read && fs_is_dir(repo_abs(in->r, &p->arena, path))) {
+    if (is_dir(in->r, &p->arena, path)) {
         err_set(e, ERR_USAGE, "'%s' is a directory", shown);
         return NULL;
     }
     struct strbuf text;
     strbuf_init(&text);
-    int r = p->read ? p->read(p->read_ctx, path, &text, e)
-                    : read_from_disk(in->r, &p->arena, path, &text, e);
+    int r = repo_read(in->r, path, MAX_FILE, &text, e);
     if (r < 0) {
         if (e && e->code == ERR_MISSING) {
             err_set(e, ERR_MISSING, "'%s' does not exist", shown);
@@ -332,24 +330,28 @@ static unsigned char entry_type(int dir_fd, const struct dirent *d)
     return DT_LNK;
 }
 
-static void list_entry(struct walk *w, struct listing *l, int dir_fd, const struct dirent *d)
+struct list_job {
+    struct walk *w;
+    struct listing *l;
+};
+
+/* repo_entry_fn */
+static void list_entry(void *ctx, const char *name, bool folder)
 {
-    if (strcmp(d->d_name, ".") == 0 || strcmp(d->d_name, "..") == 0) {
-        return;
-    }
-    unsigned char type = entry_type(dir_fd, d);
-    if (type == DT_DIR) {
+    struct list_job *job = ctx;
+    struct listing *l = job->l;
+    if (folder) {
         ARRAY_RESERVE(l->folders, l->folder_count, l->folder_capacity, 1);
-        l->folders[l->folder_count++].name = arena_strdup(&w->scratch, d->d_name);
-    } else if (type == DT_REG && is_pipeline_file(d->d_name)) {
+        l->folders[l->folder_count++].name = arena_strdup(&job->w->scratch, name);
+    } else if (is_pipeline_file(name)) {
         ARRAY_RESERVE(l->files, l->file_count, l->file_capacity, 1);
-        l->files[l->file_count++].name = arena_strdup(&w->scratch, d->d_name);
+        l->files[l->file_count++].name = arena_strdup(&job->w->scratch, name);
     }
 }
 
-static int list_folder(struct walk *w, const char *dir, struct listing *l, struct err *e)
+static int list_disk(struct list_job *job, const char *dir, struct err *e)
 {
-    const char *abs = repo_abs(w->r, &w->scratch, dir);
+    const char *abs = repo_abs(job->w->r, &job->w->scratch, dir);
     DIR *d = opendir(abs);
     if (!d) {
         bool mine = strcmp(dir, ".") == 0;
@@ -358,9 +360,25 @@ static int list_folder(struct walk *w, const char *dir, struct listing *l, struc
     }
     const struct dirent *entry;
     while ((entry = readdir(d))) {
-        list_entry(w, l, dirfd(d), entry);
+        if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0) {
+            continue;
+        }
+        unsigned char type = entry_type(dirfd(d), entry);
+        if (type == DT_DIR || type == DT_REG) {
+            list_entry(job, entry->d_name, type == DT_DIR);
+        }
     }
     closedir(d);
+    return 0;
+}
+
+static int list_folder(struct walk *w, const char *dir, struct listing *l, struct err *e)
+{
+    struct list_job job = {w, l};
+    const struct repo_files *files = w->r->files;
+    if ((files ? files->list(files->ctx, dir, list_entry, &job, e) : list_disk(&job, dir, e)) < 0) {
+        return -1;
+    }
     if (l->file_count) {
         qsort(l->files, l->file_count, sizeof(*l->files), compare_files);
     }
@@ -384,7 +402,7 @@ static int load_file(struct walk *w, const char *path, struct err *e)
     size_t before = w->p->stage_count;
     struct strbuf text;
     strbuf_init(&text);
-    int r = read_from_disk(w->r, &w->scratch, path, &text, e);
+    int r = repo_read(w->r, path, MAX_FILE, &text, e);
     if (r == 0) {
         r = pipeline_parse(w->p, w->r, path, strbuf_str(&text), e);
     }
@@ -425,7 +443,7 @@ int pipeline_load(struct pipeline *p, const struct repo *r, struct err *e)
     pipeline_init(p);
     arena_init(&w.scratch);
     w.outs = value_map(&w.scratch);
-    if (r->scm_root && !r->no_scm) {
+    if (r->scm_root && !r->no_scm && !r->files) { /* git ignores nothing that it holds */
         w.git = ignore_new_git(r->scm_root);
         const char *below = path_relative(&w.scratch, r->scm_root, r->root);
         w.git_prefix = strcmp(below, ".") == 0 ? "" : arena_printf(&w.scratch, "%s/", below);

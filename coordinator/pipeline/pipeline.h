@@ -115,9 +115,6 @@ struct pipeline_file {
     const struct value *artifacts;
 };
 
-/* Appends a file (repo path) to `out`; ERR_MISSING when it is not there. */
-typedef int pipeline_read_fn(void *ctx, const char *path, struct strbuf *out, struct err *e);
-
 struct pipeline {
     struct arena arena;
     struct stage
@@ -127,10 +124,6 @@ struct pipeline {
     size_t file_count;
     const char **warnings; /* what DVC logs as WARNING while it loads */
     size_t warning_count;
-    /* Where params and vars files are read from; NULL: the work tree. For pipelines of a revision.
-     */
-    pipeline_read_fn *read;
-    void *read_ctx;
     /* Above: public. Below: private to pipeline.c. */
     size_t stage_capacity, file_capacity, warning_capacity;
     struct value *by_name;   /* "file:name" -> index */
@@ -144,7 +137,8 @@ void pipeline_init(struct pipeline *p);
  * Folders are visited top down, files of a folder first (dvc.yaml, then .dvc files by name);
  * ignored folders and folders that are outputs are not entered.
  *
- * Reads every dvc.yaml and .dvc file of the repository. Errors carry DVC's text (ERR_FORMAT; see
+ * Reads every dvc.yaml and .dvc file of the repository, in a view (repo.h) those of its revision.
+ * Errors carry DVC's text (ERR_FORMAT; see
  * specs: validation, templating, duplicate outputs are found by graph.h). Unknown keys below
  * meta.nephron are refused by name.
  */

@@ -133,9 +133,7 @@ int git_head(const struct repo *r, struct git_head *head, struct err *e)
 
 /* ---- by running git ---- */
 
-/* argv after "git -C ROOT"; NULL-terminated, at most 12 words. Non-zero exit: -1 with git's words
- * unless `quiet`. */
-static int run_git(const struct repo *r, const char *const *args, struct strbuf *out, struct err *e)
+int git_run(const struct repo *r, const char *const *args, struct strbuf *out, struct err *e)
 {
     const char *argv[20] = {"git", "-C", r->root, "-c", "core.quotepath=off"};
     size_t n = 5;
@@ -180,7 +178,7 @@ int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct
                           NULL};
     struct err git_err = ERR_INIT;
     int rc = 0;
-    if (run_git(r, args, &out, &git_err) < 0 || !is_hex(str_trim(strbuf_str(&out)))) {
+    if (git_run(r, args, &out, &git_err) < 0 || !is_hex(str_trim(strbuf_str(&out)))) {
         rc = git_err.code == ERR_MISSING || git_err.code == ERR_CHILD || git_err.code == ERR_NONE
                  ? err_set(e, ERR_MISSING, "unknown Git revision '%s'", rev)
                  : err_set(e, git_err.code, "%s", git_err.text);
@@ -210,7 +208,7 @@ int git_show(const struct repo *r, const char *rev, const char *path, struct str
     const char *args[] = {"cat-file", "blob", rev_path(r, &a, rev, path), NULL};
     int rc = 0;
     struct err git_err = ERR_INIT;
-    if (rev[0] == '-' || run_git(r, args, out, &git_err) < 0) {
+    if (rev[0] == '-' || git_run(r, args, out, &git_err) < 0) {
         rc = err_set(e, git_err.code == ERR_CHILD ? ERR_MISSING : git_err.code,
                      "no file '%s' at revision '%s'", path, rev);
     }
@@ -242,7 +240,7 @@ int git_ls_tree(const struct repo *r, const char *rev, struct arena *a, const ch
     struct strbuf out;
     strbuf_init(&out);
     const char *args[] = {"ls-tree", "-r", "-z", "--name-only", "--end-of-options", rev, NULL};
-    int rc = run_git(r, args, &out, e); /* run in root: names are relative to it */
+    int rc = git_run(r, args, &out, e); /* run in root: names are relative to it */
     if (rc == 0) {
         cut_names(a, strbuf_str(&out), 0, paths, count);
     }
@@ -260,30 +258,11 @@ int git_add(const struct repo *r, const char *const *paths, size_t count, struct
         for (size_t k = i; k < count && k < i + GIT_ADD_BATCH; k++) {
             args[n++] = paths[k];
         }
-        if (run_git(r, args, NULL, e) < 0) {
+        if (git_run(r, args, NULL, e) < 0) {
             return -1;
         }
     }
     return 0;
-}
-
-int git_revisions(const struct repo *r, const char *kind, struct arena *a, const char ***names,
-                  size_t *count, struct err *e)
-{
-    const char *branches[] = {"for-each-ref", "--format=%(refname:short)", "refs/heads", NULL};
-    const char *tags[] = {"for-each-ref", "--format=%(refname:short)", "refs/tags", NULL};
-    const char *commits[] = {"rev-list", "--branches", "--tags", "HEAD", NULL};
-    const char *const *args = strcmp(kind, "branches") == 0 ? branches
-                              : strcmp(kind, "tags") == 0   ? tags
-                                                            : commits;
-    struct strbuf out;
-    strbuf_init(&out);
-    int rc = run_git(r, args, &out, e);
-    if (rc == 0) {
-        cut_names(a, strbuf_str(&out), '\n', names, count);
-    }
-    strbuf_release(&out);
-    return rc;
 }
 
 int git_tracked(const struct repo *r, const char *const *paths, size_t count, bool *tracked,
@@ -292,7 +271,7 @@ int git_tracked(const struct repo *r, const char *const *paths, size_t count, bo
     struct strbuf out;
     strbuf_init(&out);
     const char *args[] = {"ls-files", "-z", NULL};
-    int rc = run_git(r, args, &out, e);
+    int rc = git_run(r, args, &out, e);
     if (rc == 0) {
         struct arena a;
         arena_init(&a);
@@ -316,7 +295,7 @@ int git_diff(const struct repo *r, size_t max_bytes, struct strbuf *out, struct 
     struct strbuf all;
     strbuf_init_max(&all, max_bytes != 0 ? max_bytes : GIT_MAX_FILE);
     const char *args[] = {"diff", "--no-ext-diff", "--no-color", "HEAD", NULL};
-    int rc = run_git(r, args, &all, e);
+    int rc = git_run(r, args, &all, e);
     if (rc == 0) {
         strbuf_addstr(out, strbuf_str(&all));
     }

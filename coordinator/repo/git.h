@@ -26,6 +26,9 @@ struct git_head {
  * started. */
 int git_head(const struct repo *r, struct git_head *head, struct err *e);
 
+/* Runs git in the repository's root; `args`: the words after it, NULL-terminated, at most 12.
+ * Appends its output. A non-zero exit: ERR_CHILD with git's words and its code in `detail`. */
+int git_run(const struct repo *r, const char *const *args, struct strbuf *out, struct err *e);
 /* Full hex name of a revision. ERR_MISSING "unknown Git revision 'x'". */
 int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct err *e);
 /* Appends a file's bytes as of `rev`. `path` is a repo path. ERR_MISSING when the revision has no
@@ -37,10 +40,6 @@ int git_ls_tree(const struct repo *r, const char *rev, struct arena *a, const ch
                 size_t *count, struct err *e);
 /* git add of repo paths. */
 int git_add(const struct repo *r, const char *const *paths, size_t count, struct err *e);
-/* Branch, tag or commit names: kind "branches", "tags" or "commits" (all reachable from refs,
- * newest first). */
-int git_revisions(const struct repo *r, const char *kind, struct arena *a, const char ***names,
-                  size_t *count, struct err *e);
 /* The path is in git's index. One process for the whole list: tracked[i] answers paths[i]. */
 int git_tracked(const struct repo *r, const char *const *paths, size_t count, bool *tracked,
                 struct err *e);

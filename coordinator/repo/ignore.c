@@ -11,6 +11,7 @@
 #include "err.h"
 #include "fs.h"
 #include "path.h"
+#include "repo.h"
 
 #include <uthash.h>
 
@@ -54,6 +55,7 @@ struct ignore {
     const char *root;
     const char *file_name;
     bool is_git;
+    const struct repo_files *files; /* NULL: the work tree */
     struct node *nodes;
     struct rule_file *base; /* rules below all others: built in, info/exclude */
     pthread_mutex_t lock;
@@ -105,29 +107,34 @@ static void rule_file_free(struct rule_file *f)
 }
 
 /* `shown`: the file's name in messages; NULL: rules without a place. */
+static void parse_rules(struct ignore *ig, struct rule_file *f, struct str rest, const char *shown)
+{
+    struct str line;
+    size_t line_no = 0;
+    while (rest.n > 0 && str_split(&rest, '\n', &line)) {
+        line_no++;
+        struct str bare = str_trim(line);
+        if (bare.n == 0 || memchr(line.p, 0, line.n) != NULL) {
+            continue;
+        }
+        if (!ig->is_git) {
+            line = bare; /* DVC strips both ends */
+        } else if (str_ends(line, "\r")) {
+            line.n--;
+        }
+        const char *origin =
+            shown == NULL ? ""
+                          : arena_printf(&ig->arena, "%s:%zu:%.*s", shown, line_no, STR_ARG(line));
+        add_rule(ig, f, line, origin);
+    }
+}
+
 static void read_rules(struct ignore *ig, struct rule_file *f, const char *path, const char *shown)
 {
     struct strbuf text;
     strbuf_init(&text);
     if (fs_read(path, IGNORE_MAX_BYTES, &text, NULL) == 0) {
-        struct str rest = strbuf_str(&text), line;
-        size_t line_no = 0;
-        while (rest.n > 0 && str_split(&rest, '\n', &line)) {
-            line_no++;
-            struct str bare = str_trim(line);
-            if (bare.n == 0 || memchr(line.p, 0, line.n) != NULL) {
-                continue;
-            }
-            if (!ig->is_git) {
-                line = bare; /* DVC strips both ends */
-            } else if (str_ends(line, "\r")) {
-                line.n--;
-            }
-            const char *origin = shown == NULL ? ""
-                                               : arena_printf(&ig->arena, "%s:%zu:%.*s", shown,
-                                                              line_no, STR_ARG(line));
-            add_rule(ig, f, line, origin);
-        }
+        parse_rules(ig, f, strbuf_str(&text), shown);
     }
     strbuf_release(&text);
 }
@@ -153,8 +160,14 @@ static struct ignore *ignore_make(const char *root, bool is_git)
 
 struct ignore *ignore_new(const char *root)
 {
+    return ignore_new_files(root, NULL);
+}
+
+struct ignore *ignore_new_files(const char *root, const struct repo_files *files)
+{
     static const char *const built_in[] = {".hg/", ".git/", ".git", ".dvc/"};
     struct ignore *ig = ignore_make(root, false);
+    ig->files = files;
     add_built_in(ig, built_in, ARRAY_SIZE(built_in));
     return ig;
 }
@@ -300,17 +313,32 @@ static const struct rule *decide_in(struct ignore *ig, struct node *n, struct st
     return decide(ig->base, path, is_dir);
 }
 
+/* The text of a folder's rule file; -1 when there is none. */
+static int read_rule_file(struct ignore *ig, const char *rel, struct strbuf *text)
+{
+    if (ig->files != NULL) {
+        return ig->files->read(ig->files->ctx, rel, text, NULL);
+    }
+    struct arena a;
+    arena_init(&a);
+    int rc = fs_read(path_join(&a, ig->root, rel), IGNORE_MAX_BYTES, text, NULL);
+    arena_release(&a);
+    return rc;
+}
+
 static void read_node_file(struct ignore *ig, struct node *n)
 {
     n->file_read = true;
     struct arena a;
+    struct strbuf text;
     arena_init(&a);
+    strbuf_init(&text);
     const char *rel = path_join(&a, n->dir, ig->file_name);
-    const char *abs = path_join(&a, ig->root, rel);
-    if (fs_is_file(abs)) {
+    if (read_rule_file(ig, rel, &text) == 0) {
         n->file = xcalloc(1, sizeof *n->file);
-        read_rules(ig, n->file, abs, arena_strdup(&ig->arena, rel));
+        parse_rules(ig, n->file, strbuf_str(&text), arena_strdup(&ig->arena, rel));
     }
+    strbuf_release(&text);
     arena_release(&a);
 }
 
@@ -322,7 +350,9 @@ static bool is_sub_repo(struct ignore *ig, const char *dir)
     }
     struct arena a;
     arena_init(&a);
-    bool yes = fs_is_dir(path_join(&a, ig->root, path_join(&a, dir, ".dvc")));
+    const char *dvc = path_join(&a, dir, ".dvc");
+    bool yes = ig->files != NULL ? ig->files->is_dir(ig->files->ctx, dvc)
+                                 : fs_is_dir(path_join(&a, ig->root, dvc));
     arena_release(&a);
     return yes;
 }

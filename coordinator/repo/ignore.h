@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 struct err;
+struct repo_files;
 
 /*
  * gitignore patterns over a tree: one rule file per folder allowed, patterns relative to that
@@ -23,6 +24,9 @@ struct ignore;
 
 /* `root`: absolute folder. Returns new (ignore_free). */
 struct ignore *ignore_new(const char *root);
+/* .dvcignore files that are read from `files` (keeps; NULL: the work tree), not from below `root`.
+ */
+struct ignore *ignore_new_files(const char *root, const struct repo_files *files);
 /* git's rules for the work tree `root`: .gitignore files, info/exclude, core.excludesFile. */
 struct ignore *ignore_new_git(const char *root);
 void ignore_free(struct ignore *ig);

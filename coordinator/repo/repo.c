@@ -90,6 +90,33 @@ void repo_close(struct repo *r)
     *r = (struct repo){0};
 }
 
+void repo_view_open(struct repo *view, const struct repo *r, const struct repo_files *files)
+{
+    *view = *r;
+    view->files = files;
+    view->ignore = ignore_new_files(r->root, files);
+    view->gitignore = NULL;
+}
+
+void repo_view_close(struct repo *view)
+{
+    ignore_free(view->ignore);
+    *view = (struct repo){0};
+}
+
+int repo_read(const struct repo *r, const char *path, size_t max_bytes, struct strbuf *out,
+              struct err *e)
+{
+    if (r->files != NULL) {
+        return r->files->read(r->files->ctx, path, out, e);
+    }
+    struct arena a;
+    arena_init(&a);
+    int rc = fs_read(repo_abs(r, &a, path), max_bytes, out, e);
+    arena_release(&a);
+    return rc;
+}
+
 const char *repo_path(const struct repo *r, struct arena *a, const char *typed)
 {
     const char *cwd = path_join(a, r->root, r->prefix);

@@ -112,19 +112,23 @@ static void grow_index(struct remote_set *set)
     }
 }
 
-/* The object's index; a new one is taken up once. */
-static size_t add_object(struct remote_set *set, struct cas_id id, const char *shown,
-                         const char *remote, size_t parent)
+/* Takes an object up, once. Returns its index; *is_new: `shown` is still to be set. What it names
+ * is copied: the stages of a revision are gone when the set is used. */
+static size_t add_object(struct remote_set *set, struct arena *a, struct cas_id id,
+                         const char *remote, size_t parent, bool *is_new)
 {
     if (!set->index || (set->count + 1) * 2 > set->index->size) {
         grow_index(set);
     }
     size_t slot = find_slot(set, id);
-    if (set->index->slots[slot] != UINT32_MAX) {
+    *is_new = set->index->slots[slot] == UINT32_MAX;
+    if (!*is_new) {
         return set->index->slots[slot];
     }
+    id.md5 = arena_strdup(a, id.md5);
+    remote = remote ? arena_strdup(a, remote) : NULL;
     ARRAY_RESERVE(set->objects, set->count, set->capacity, 1);
-    set->objects[set->count] = (struct remote_object){id, shown, remote, parent};
+    set->objects[set->count] = (struct remote_object){.id = id, .remote = remote, .parent = parent};
     set->index->slots[slot] = (uint32_t)set->count;
     return set->count++;
 }
@@ -168,13 +172,29 @@ static void note_failure(struct store *s, struct cas_id id, const struct err *wh
     store_note(s, STORE_NOTE_ERROR, "failed to transfer '%s' - %s", id.md5, why->text);
 }
 
+static void add_members(struct arena *a, const struct dirobj *tree, const char *below, size_t dir,
+                        struct remote_set *set)
+{
+    const struct remote_object list = set->objects[dir];
+    for (size_t i = 0; i < tree->count; i++) {
+        const char *member = tree->items[i].relpath;
+        if (below && !path_inside(below, member)) {
+            continue;
+        }
+        bool is_new;
+        const struct cas_id id = {tree->items[i].md5, list.id.legacy};
+        size_t at = add_object(set, a, id, list.remote, dir, &is_new);
+        if (is_new) {
+            set->objects[at].shown = arena_printf(a, "%s/%s", list.shown, member);
+        }
+    }
+}
+
 static int collect_dir(struct store *s, struct arena *a, const struct out *o, const char *filter,
                        struct cas_id id, const struct remote_collect_options *opt,
                        struct remote_set *set, struct err *e)
 {
-    const char *shown = store_show(s, a, o->path);
-    struct dirobj tree;
-    bool here = cas_has(s->cas, id, false);
+    bool here = cas_has(s->cas, id, false), is_new;
     if (!here && opt->fetch_dirs) {
         struct err why = ERR_INIT;
         here = fetch_object(s, opt->fetch_dirs, id, &why) == 0;
@@ -185,24 +205,26 @@ static int collect_dir(struct store *s, struct arena *a, const struct out *o, co
         }
         set->fetched += here;
     }
-    size_t parent = add_object(set, id, shown, o->remote, SIZE_MAX);
-    if (!here) {
-        return 0; /* in neither place: its members are not known either */
+    size_t dir = add_object(set, a, id, o->remote, SIZE_MAX, &is_new);
+    if (is_new) {
+        set->objects[dir].shown = arena_strdup(a, store_show(s, a, o->path));
     }
-    if (cas_read_dir(s->cas, a, id, &tree, e) < 0) {
-        return -1;
+    if (!here || set->objects[dir].whole) {
+        return 0; /* in neither place: its members are not known either; or many revisions, one list */
     }
-    const char *rel = filter && strcmp(filter, o->path) != 0 && path_inside(o->path, filter)
-                          ? filter + strlen(o->path) + 1
-                          : NULL;
-    for (size_t i = 0; i < tree.count; i++) {
-        const char *member = tree.items[i].relpath;
-        if (!rel || path_inside(rel, member)) {
-            struct cas_id mid = {arena_strdup(a, tree.items[i].md5), id.legacy};
-            add_object(set, mid, arena_printf(a, "%s/%s", shown, member), o->remote, parent);
-        }
+    const char *below = filter && strcmp(filter, o->path) != 0 && path_inside(o->path, filter)
+                            ? filter + strlen(o->path) + 1
+                            : NULL;
+    struct arena scratch;
+    struct dirobj tree;
+    arena_init(&scratch);
+    int rc = cas_read_dir(s->cas, &scratch, id, &tree, e);
+    if (rc == 0) {
+        add_members(a, &tree, below, dir, set);
+        set->objects[dir].whole = !below;
     }
-    return 0;
+    arena_release(&scratch);
+    return rc;
 }
 
 static int collect_out(struct store *s, struct arena *a, const struct stage *st, size_t i,
@@ -231,7 +253,11 @@ static int collect_out(struct store *s, struct arena *a, const struct stage *st,
     if (h.md5[32]) {
         return collect_dir(s, a, o, filter, id, opt, set, e);
     }
-    add_object(set, id, store_show(s, a, o->path), o->remote, SIZE_MAX);
+    bool is_new;
+    size_t at = add_object(set, a, id, o->remote, SIZE_MAX, &is_new);
+    if (is_new) {
+        set->objects[at].shown = arena_strdup(a, store_show(s, a, o->path));
+    }
     return 0;
 }
 

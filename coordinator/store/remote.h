@@ -58,6 +58,7 @@ struct remote_object {
     const char *shown;  /* "data/1.csv": for status -c */
     const char *remote; /* the out's own remote, or NULL */
     size_t parent;      /* index of the .dir that names it; SIZE_MAX: none */
+    bool whole;         /* a .dir whose members are all in the set */
 };
 struct remote_set {
     struct remote_object *objects; /* a .dir stands before its members */

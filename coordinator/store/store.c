@@ -118,6 +118,25 @@ static char *lock_path(struct arena *a, const char *file)
     return arena_printf(a, "%.*s.lock", (int)(strlen(file) - strlen(ext)), file);
 }
 
+/* The lock file of a revision. */
+static struct lock *view_lock(const struct repo *view, const char *path, const char *shown,
+                              bool *was_empty, struct err *e)
+{
+    struct strbuf text;
+    struct err why = ERR_INIT;
+    strbuf_init(&text);
+    int rc = repo_read(view, path, 0, &text, &why);
+    *was_empty = rc == 0 && text.n == 0;
+    struct lock *l = NULL;
+    if (rc == 0 || why.code == ERR_MISSING) {
+        l = lock_parse(strbuf_str(&text), shown, e);
+    } else {
+        err_set(e, why.code, "%s", why.text);
+    }
+    strbuf_release(&text);
+    return l;
+}
+
 struct lock *store_lock(struct store *s, const char *pipeline_file, struct err *e)
 {
     struct store_private *p = s->priv;
@@ -131,7 +150,8 @@ struct lock *store_lock(struct store *s, const char *pipeline_file, struct err *
     arena_init(&a);
     const char *path = lock_path(&a, pipeline_file);
     const char *shown = repo_show(s->repo, &a, path);
-    struct lock *l = lock_read(repo_abs(s->repo, &a, path), shown, &was_empty, e);
+    struct lock *l = s->repo->files ? view_lock(s->repo, path, shown, &was_empty, e)
+                                    : lock_read(repo_abs(s->repo, &a, path), shown, &was_empty, e);
     if (l && was_empty) {
         store_note(s, STORE_NOTE_WARN, "'%s' is empty: taken as absent.", shown);
     }
@@ -151,6 +171,14 @@ void store_forget_locks(struct store *s)
         lock_free(p->locks[i].lock);
     }
     p->lock_count = 0;
+}
+
+struct repo *store_enter(struct store *s, struct repo *view)
+{
+    struct repo *before = s->repo;
+    store_forget_locks(s);
+    s->repo = view;
+    return before;
 }
 
 void store_note(struct store *s, enum store_note_kind kind, const char *fmt, ...)

@@ -63,6 +63,10 @@ struct lock *store_lock(struct store *s, const char *pipeline_file, struct err *
 /* Forgets the locks read so far: the files changed behind our back. */
 void store_forget_locks(struct store *s);
 
+/* Works on this view of the repository (repo_view_open) from now on; returns the one before, to
+ * which the caller returns the same way. Locks read so far are forgotten. */
+struct repo *store_enter(struct store *s, struct repo *view);
+
 /* printf to the note function. */
 void store_note(struct store *s, enum store_note_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));

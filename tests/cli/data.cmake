@@ -1,4 +1,5 @@
-# init, add, checkout, commit, remotes, push, fetch, pull, status.
+# init, add, checkout, commit, remotes, push, fetch, pull, status, revisions.
 nephron_cli_test(t0310-data.sh)
 nephron_cli_test(t0311-remote.sh)
 nephron_cli_test(t0312-status.sh)
+nephron_cli_test(t0313-revisions.sh)

@@ -20,6 +20,11 @@ static int read_params(void *ctx, const char *path, struct strbuf *out, struct e
     return 0;
 }
 
+static bool no_folder(void *ctx, const char *path)
+{
+    return false;
+}
+
 static void use_graph(struct pipeline *p, const struct repo *r, struct arena *a)
 {
     struct graph g;
@@ -46,13 +51,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size < 1 || size > 65536) {
         return 0;
     }
-    struct repo r = {.root = "/repo", .prefix = ".", .no_scm = true};
+    const struct repo_files files = {.read = read_params, .is_dir = no_folder};
+    struct repo r = {.files = &files, .root = "/repo", .prefix = ".", .no_scm = true};
     struct pipeline p;
     struct strbuf out;
     bool yaml = data[0] & 1, empty;
     struct str text = {(const char *)data + 1, size - 1};
     pipeline_init(&p);
-    p.read = read_params;
     strbuf_init(&out);
     if (pipeline_parse(&p, &r, yaml ? "dvc.yaml" : "x.dvc", text, NULL) == 0) {
         use_graph(&p, &r, &p.arena);
