@@ -17,13 +17,14 @@ enum digest_kind { DIGEST_MD5, DIGEST_SHA256 };
 #define DIGEST_HEX_SIZE 65 /* room for SHA-256 and the terminator; MD5 uses 33 */
 
 struct digest {
-    void *ctx; /* EVP_MD_CTX; private to digest.c */
+    /* private to digest.c */
+    enum digest_kind kind;
+    _Alignas(8) unsigned char state[112];
 };
 
 void digest_init(struct digest *d, enum digest_kind kind);
 void digest_update(struct digest *d, const void *data, size_t n);
-void digest_final(struct digest *d, char hex[DIGEST_HEX_SIZE]); /* releases */
-void digest_release(struct digest *d);                          /* when abandoned before final */
+void digest_final(struct digest *d, char hex[DIGEST_HEX_SIZE]);
 
 void digest_buffer(enum digest_kind kind, const void *data, size_t n, char hex[DIGEST_HEX_SIZE]);
 /* *size may be NULL. Memory does not depend on the file's size. */

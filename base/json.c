@@ -21,7 +21,8 @@ static struct value *from_jansson(struct arena *a, json_t *j)
         struct value *map = value_map(a);
         const char *key;
         json_t *item;
-        json_object_foreach(j, key, item) {
+        json_object_foreach(j, key, item)
+        {
             value_append(a, map, value_cstr(a, key), from_jansson(a, item));
         }
         return map;
@@ -131,10 +132,26 @@ static void write_escaped(struct strbuf *out, uint32_t c)
     }
 }
 
+/* How many bytes from the start stand for themselves. */
+static size_t plain_run(struct str s)
+{
+    size_t n = 0;
+    while (n < s.n && (signed char)s.p[n] >= 0x20 && s.p[n] != '"' && s.p[n] != '\\') {
+        n++; /* a byte of UTF-8 beyond ASCII is negative */
+    }
+    return n;
+}
+
 void json_write_string(struct strbuf *out, struct str s, bool utf8)
 {
     strbuf_addch(out, '"');
     for (size_t i = 0; i < s.n;) {
+        size_t plain = plain_run((struct str){s.p + i, s.n - i});
+        if (plain > 0) {
+            strbuf_add(out, s.p + i, plain);
+            i += plain;
+            continue;
+        }
         unsigned char c = (unsigned char)s.p[i];
         static const char named[] = "\"\\\b\f\n\r\t", names[] = "\"\\bfnrt";
         const char *at = c != '\0' ? strchr(named, c) : NULL;
@@ -144,8 +161,6 @@ void json_write_string(struct strbuf *out, struct str s, bool utf8)
             strbuf_addch(out, names[at - named]);
         } else if (c < 0x20) {
             write_escaped(out, c);
-        } else if (c < 0x80) {
-            strbuf_addch(out, (char)c);
         } else {
             uint32_t code = decode_utf8((const unsigned char *)s.p + i, s.n - i, &used);
             if (utf8) {

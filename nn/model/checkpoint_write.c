@@ -202,7 +202,6 @@ int checkpoint_write(const char *dir, const struct checkpoint_info *info,
     struct writer w = {.fd = temp.fd, .path = path};
     digest_init(&w.sha, DIGEST_SHA256);
     if (write_body(&w, info, arrays, count, e) < 0) {
-        digest_release(&w.sha);
         fs_temp_abort(&temp);
         return err_wrap(e, "cannot write checkpoint %s", path);
     }
