@@ -143,30 +143,27 @@ bool cas_has(struct cas *c, struct cas_id id, bool deep)
     return true;
 }
 
-bool cas_has_all(struct cas *c, struct arena *a, struct cas_id id, const char **missing)
+bool cas_has_all(struct cas *c, struct cas_id id, const struct dirobj *tree)
 {
-    if (missing) {
-        *missing = id.md5;
-    }
     if (!cas_has(c, id, false)) {
         return false;
     }
     if (!id.md5[32]) {
         return true;
     }
-    struct dirobj d;
-    if (cas_read_dir(c, a, id, &d, NULL) < 0) {
-        return false;
+    struct arena a;
+    struct dirobj list;
+    arena_init(&a);
+    bool all = true;
+    if (!tree) {
+        all = cas_read_dir(c, &a, id, &list, NULL) == 0;
+        tree = &list;
     }
-    for (size_t i = 0; i < d.count; i++) {
-        if (!cas_has(c, (struct cas_id){d.items[i].md5, id.legacy}, false)) {
-            if (missing) {
-                *missing = d.items[i].md5;
-            }
-            return false;
-        }
+    for (size_t i = 0; all && i < tree->count; i++) {
+        all = cas_has(c, (struct cas_id){tree->items[i].md5, id.legacy}, false);
     }
-    return true;
+    arena_release(&a);
+    return all;
 }
 
 int cas_read_dir(struct cas *c, struct arena *a, struct cas_id id, struct dirobj *d, struct err *e)

@@ -55,9 +55,9 @@ bool cas_md5_valid(const char *md5); /* 32 lower-case hex digits, ".dir" allowed
 /* Present and right? Trusts mode 444 unless `deep`; a wrong one is removed (deep: moved to
  * DIR/corrupt) and counts as absent. */
 bool cas_has(struct cas *c, struct cas_id id, bool deep);
-/* The object and, for a folder, the list and every member. *missing (may be NULL) gets the first
- * absent one. */
-bool cas_has_all(struct cas *c, struct arena *a, struct cas_id id, const char **missing);
+/* The object and, for a folder, the list and every member. `tree`: the members, when they are known;
+ * NULL: the list is read. */
+bool cas_has_all(struct cas *c, struct cas_id id, const struct dirobj *tree);
 
 /* A folder object as a list. ERR_MISSING when absent, ERR_FORMAT when it is no list (it is then as
  * absent). */

@@ -196,7 +196,8 @@ static int read_folder(struct reader *r, struct content *c, const char *abs, str
     return 0;
 }
 
-static int look(struct reader *r, struct content *c, struct err *e)
+/* `twin`: an earlier item of the same path, or NULL. */
+static int look(struct reader *r, struct content *c, const struct content *twin, struct err *e)
 {
     const char *abs = repo_abs(r->s->repo, r->a, c->path);
     struct stat link;
@@ -213,6 +214,11 @@ static int look(struct reader *r, struct content *c, struct err *e)
     }
     bool is_dir = S_ISDIR(c->st.st_mode);
     if (c->honour_ignore && store_ignored(r->s, c->path, is_dir)) {
+        return 0;
+    }
+    if (is_dir && twin && twin->kind == CONTENT_DIR) {
+        c->kind = CONTENT_DIR;
+        c->tree = twin->tree;
         return 0;
     }
     if (is_dir) {
@@ -279,14 +285,18 @@ int content_read(struct store *s, struct arena *a, struct content *items, size_t
     struct reader r = {.s = s, .a = a};
     int rc = 0;
     for (size_t i = 0; i < count && rc == 0; i++) {
-        rc = look(&r, &items[i], e);
+        rc = look(&r, &items[i], items[i].twin ? &items[items[i].twin - 1] : NULL, e);
     }
     if (rc == 0 && r.count) {
         rc = hash_all(&r, e);
     }
     free(r.list);
     for (size_t i = 0; i < count && rc == 0; i++) {
-        if (items[i].kind == CONTENT_DIR && !items[i].no_hash) {
+        const struct content *twin = items[i].twin ? &items[items[i].twin - 1] : NULL;
+        if (twin && items[i].kind == CONTENT_DIR && items[i].tree == twin->tree) {
+            items[i].hash = twin->hash;
+            items[i].is_empty = twin->is_empty;
+        } else if (items[i].kind == CONTENT_DIR && !items[i].no_hash) {
             content_finish_folder(a, &items[i]);
         } else if (items[i].kind == CONTENT_DIR) {
             items[i].is_empty = items[i].tree->count == 0;

@@ -32,6 +32,8 @@ struct content {
     bool legacy;        /* set by the caller: hash as DVC 2 (dos2unix) */
     bool no_hash;       /* set by the caller: only what the memo knows; else md5s stay "" */
     bool honour_ignore; /* set by the caller: an ignored path counts as missing (outs, not deps) */
+    size_t twin;        /* set by the caller: 1 + index of an earlier item with the same path and
+                           `legacy`, whose folder need not be walked again; 0: none */
     enum content_kind kind;
     struct hash hash;    /* md5 NULL when missing or other */
     struct dirobj *tree; /* CONTENT_DIR: members and hashes; in the caller's arena */

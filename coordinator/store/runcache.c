@@ -188,13 +188,10 @@ struct lock_entry *runcache_find(struct store *s, struct arena *a, const struct 
 
 bool runcache_complete(struct store *s, const struct lock_entry *en)
 {
-    struct arena a;
-    arena_init(&a);
     bool all = true;
     for (size_t i = 0; i < en->out_count && all; i++) {
         const struct hash *h = &en->outs[i].hash;
-        all = h->md5 && cas_has_all(s->cas, &a, (struct cas_id){h->md5, h->legacy}, NULL);
+        all = h->md5 && cas_has_all(s->cas, (struct cas_id){h->md5, h->legacy}, NULL);
     }
-    arena_release(&a);
     return all;
 }

@@ -74,20 +74,35 @@ static void paths_grow(struct paths *p)
     }
 }
 
+/* The slot of a path, free when it is not there. */
+static size_t paths_slot(const struct paths *p, const char *path, bool legacy, bool honour)
+{
+    size_t at = hash_path(path, legacy, honour) & (p->index_size - 1);
+    for (; p->index[at] != UINT32_MAX; at = (at + 1) & (p->index_size - 1)) {
+        const struct content *c = &p->items[p->index[at]];
+        if (c->legacy == legacy && c->honour_ignore == honour && !strcmp(c->path, path)) {
+            break;
+        }
+    }
+    return at;
+}
+
 static size_t paths_add(struct paths *p, const char *path, bool legacy, bool honour)
 {
     if ((p->count + 1) * 2 > p->index_size) {
         paths_grow(p);
     }
-    size_t at = hash_path(path, legacy, honour) & (p->index_size - 1);
-    for (; p->index[at] != UINT32_MAX; at = (at + 1) & (p->index_size - 1)) {
-        const struct content *c = &p->items[p->index[at]];
-        if (c->legacy == legacy && c->honour_ignore == honour && !strcmp(c->path, path)) {
-            return p->index[at];
-        }
+    size_t at = paths_slot(p, path, legacy, honour);
+    if (p->index[at] != UINT32_MAX) {
+        return p->index[at];
     }
+    /* the output of one stage is the dependency of another: one walk for both */
+    uint32_t twin = p->index[paths_slot(p, path, legacy, !honour)];
     ARRAY_RESERVE(p->items, p->count, p->capacity, 1);
-    p->items[p->count] = (struct content){.path = path, .legacy = legacy, .honour_ignore = honour};
+    p->items[p->count] = (struct content){.path = path,
+                                          .legacy = legacy,
+                                          .honour_ignore = honour,
+                                          .twin = twin != UINT32_MAX ? (size_t)twin + 1 : 0};
     p->index[at] = (uint32_t)p->count;
     return p->count++;
 }
@@ -185,20 +200,18 @@ static void compare_out(struct store *s, struct arena *a, struct stale_report *r
     const struct content *now = &r->outs[i];
     struct hash was = locked_out(r, i);
     enum stale_word word;
-    struct arena scratch;
-    arena_init(&scratch);
-    struct cas_id id = {was.md5, was.legacy};
-    if (was.md5 && o->cache && !cas_has_all(s->cas, &scratch, id, NULL)) {
+    bool same = was.md5 && now->hash.md5 && !strcmp(was.md5, now->hash.md5);
+    const struct cas_id id = {was.md5, was.legacy};
+    /* of a folder that has not changed the members are known: its list need not be read */
+    if (was.md5 && o->cache && !cas_has_all(s->cas, id, same ? now->tree : NULL)) {
         word = STALE_NOT_IN_CACHE;
     } else if (now->kind == CONTENT_MISSING) {
         word = STALE_DELETED;
-    } else if (!was.md5 || !now->hash.md5 || strcmp(was.md5, now->hash.md5) != 0) {
+    } else if (!same) {
         word = STALE_MODIFIED;
     } else {
-        arena_release(&scratch);
         return;
     }
-    arena_release(&scratch);
     struct stale_change *c = add_change(s, a, r, STALE_OUT, word, o->path);
     c->was_hash = was;
     c->now_hash = now->hash;
