@@ -120,6 +120,9 @@ struct run {
     struct durations *durations;
     uint64_t job_base;
     size_t jobs_running;
+    struct stale_report *ahead; /* of all items, looked at in one pass; NULL: not (repro_stage.c) */
+    bool looked_ahead;
+    bool acted; /* a stage has begun to change files: `ahead` is out of date */
     bool logs_made;
     bool paused; /* the repository is in other hands */
     int stops_seen;

@@ -9,6 +9,7 @@
 #include "durations.h"
 #include "fs.h"
 #include "gitignore.h"
+#include "lock.h"
 #include "path.h"
 #include "pipeline.h"
 #include "repo.h"
@@ -106,6 +107,7 @@ void stage_abandon(struct run *run, size_t node)
 struct task *stage_task_new(struct run *run, size_t node, enum task_kind kind)
 {
     struct task *t = xcalloc(1, sizeof *t);
+    run->acted = true;
     t->node = node;
     t->stage = run->items[node].stage;
     t->kind = kind;
@@ -456,6 +458,31 @@ static void announce(struct run *run, size_t node)
     }
 }
 
+/*
+ * Looks at all stages in one pass when it may be that none has anything to do: a folder that one stage
+ * makes and two need is walked once, not three times, and a repro that does nothing costs what status
+ * costs. What was seen holds until the first stage acts (run->acted). A stage that never ran, or whose
+ * command is another, makes the rest not worth a look yet.
+ */
+static void look_ahead(struct run *run)
+{
+    struct arena *a = &run->arena;
+    run->looked_ahead = true;
+    const struct stage **stages = ARENA_ARRAY(a, run->count, const struct stage *);
+    for (size_t i = 0; i < run->count; i++) {
+        const struct stage *st = run->items[i].stage;
+        struct lock *l = st->name != NULL ? store_lock(run->c->store, st->file, NULL) : NULL;
+        if (st->name != NULL && (l == NULL || lock_find(l, st->name) == NULL)) {
+            return;
+        }
+        stages[i] = st;
+    }
+    struct stale_report *reports = ARENA_ARRAY(a, run->count, struct stale_report);
+    if (stale_check(run->c->store, a, stages, run->count, NULL, reports, NULL) == 0) {
+        run->ahead = reports;
+    }
+}
+
 /* Judges some ready nodes with one pass over their files. A file that cannot be read fails its
  * stage, so on an error each is looked at alone. */
 static int judge_batch(struct run *run, const size_t *nodes, size_t count, struct err *e)
@@ -464,14 +491,17 @@ static int judge_batch(struct run *run, const size_t *nodes, size_t count, struc
     arena_init(&a);
     const struct stage **stages = ARENA_ARRAY(&a, count, const struct stage *);
     struct stale_report *reports = ARENA_ARRAY(&a, count, struct stale_report);
+    bool seen = run->ahead != NULL && !run->acted;
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         if (!run->items[nodes[i]].force) {
+            reports[n] = seen ? run->ahead[nodes[i]] : (struct stale_report){0};
             stages[n++] = run->items[nodes[i]].stage;
         }
     }
     struct err why = ERR_INIT;
-    bool failed = n > 0 && stale_check(run->c->store, &a, stages, n, NULL, reports, &why) < 0;
+    bool failed =
+        n > 0 && !seen && stale_check(run->c->store, &a, stages, n, NULL, reports, &why) < 0;
     int rc = 0;
     if (failed && count > 1) {
         for (size_t i = 0; i < count && rc == 0; i++) {
@@ -496,6 +526,9 @@ static int judge_batch(struct run *run, const size_t *nodes, size_t count, struc
 int stage_judge_ready(struct run *run, struct err *e)
 {
     size_t nodes[JUDGE_BATCH];
+    if (!run->looked_ahead && !run->opt->force && !run->opt->pull) {
+        look_ahead(run);
+    }
     for (;;) {
         size_t count = 0;
         size_t max = run->c->in_order ? 1 : JUDGE_BATCH;
