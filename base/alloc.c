@@ -5,18 +5,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-static _Noreturn void out_of_memory(size_t n)
+void alloc_failed(size_t n)
 {
     fprintf(stderr, "nephron: out of memory while asking for %zu bytes\n", n);
-    exit(1);
+    _exit(1); /* not exit: libraries would be taken down under the feet of other threads */
 }
 
 void *xmalloc(size_t n)
 {
     void *p = malloc(n > 0 ? n : 1);
     if (p == NULL) {
-        out_of_memory(n);
+        alloc_failed(n);
     }
     return p;
 }
@@ -25,7 +26,7 @@ void *xcalloc(size_t count, size_t size)
 {
     void *p = calloc(count > 0 ? count : 1, size > 0 ? size : 1);
     if (p == NULL) {
-        out_of_memory(count * size);
+        alloc_failed(count * size);
     }
     return p;
 }
@@ -34,7 +35,7 @@ void *xrealloc(void *p, size_t n)
 {
     void *q = realloc(p, n > 0 ? n : 1);
     if (q == NULL) {
-        out_of_memory(n);
+        alloc_failed(n);
     }
     return q;
 }
@@ -66,7 +67,7 @@ void *alloc_grow(void *items, size_t count, size_t extra, size_t item_size, size
 {
     size_t want, bytes;
     if (!size_add(count, extra, &want)) {
-        out_of_memory((size_t)-1);
+        alloc_failed((size_t)-1);
     }
     if (want <= *capacity && items != NULL) {
         return items;
@@ -76,7 +77,7 @@ void *alloc_grow(void *items, size_t count, size_t extra, size_t item_size, size
         grown = want;
     }
     if (!size_mul(grown, item_size, &bytes)) {
-        out_of_memory((size_t)-1);
+        alloc_failed((size_t)-1);
     }
     *capacity = grown;
     return xrealloc(items, bytes);

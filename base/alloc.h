@@ -10,6 +10,11 @@
  * headers, checkpoints, requests) are range-checked by the caller and go through size_mul first.
  */
 
+/* The end of the program: also for libraries that could not get their memory. */
+_Noreturn void alloc_failed(size_t n);
+/* uthash's own way is exit(-1) without a word; project headers come before library headers. */
+#define uthash_fatal(message) alloc_failed(0)
+
 void *xmalloc(size_t n);
 void *xcalloc(size_t count, size_t size);
 void *xrealloc(void *p, size_t n);
