@@ -81,20 +81,28 @@ static int plan_stdio(struct stdio_plan *plan, const struct proc_options *opt, s
     return 0;
 }
 
+/* Where the child finds itself; an error number when memory is out. */
+static int file_actions(posix_spawn_file_actions_t *actions, const struct proc_options *opt,
+                        const struct stdio_plan *plan)
+{
+    int rc = 0;
+    if (opt->cwd != NULL) {
+        rc = posix_spawn_file_actions_addchdir_np(actions, opt->cwd);
+    }
+    for (int i = 0; i < 3 && rc == 0; i++) {
+        if (plan->child[i] >= 0) {
+            rc = posix_spawn_file_actions_adddup2(actions, plan->child[i], i);
+        }
+    }
+    return rc;
+}
+
 static int spawn_child(pid_t *pid, const struct proc_options *opt, const struct stdio_plan *plan)
 {
     posix_spawn_file_actions_t actions;
     posix_spawnattr_t attr;
     posix_spawn_file_actions_init(&actions);
     posix_spawnattr_init(&attr);
-    if (opt->cwd != NULL) {
-        posix_spawn_file_actions_addchdir_np(&actions, opt->cwd);
-    }
-    for (int i = 0; i < 3; i++) {
-        if (plan->child[i] >= 0) {
-            posix_spawn_file_actions_adddup2(&actions, plan->child[i], i);
-        }
-    }
     /* Children start with default signals and an empty mask, whatever this program ignores. */
     sigset_t none, all;
     sigemptyset(&none);
@@ -113,7 +121,10 @@ static int spawn_child(pid_t *pid, const struct proc_options *opt, const struct 
     }
     posix_spawnattr_setflags(&attr, flags);
     char *const *env = opt->env != NULL ? (char *const *)opt->env : environ;
-    int rc = posix_spawnp(pid, opt->argv[0], &actions, &attr, (char *const *)opt->argv, env);
+    int rc = file_actions(&actions, opt, plan);
+    if (rc == 0) {
+        rc = posix_spawnp(pid, opt->argv[0], &actions, &attr, (char *const *)opt->argv, env);
+    }
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     return rc;
