@@ -3,12 +3,14 @@
 #include "fs.h"
 
 #include "alloc.h"
+#include "clock.h"
 #include "err.h"
 #include "path.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/fs.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -20,6 +22,8 @@
 
 #define DEFAULT_MAX_BYTES ((size_t)1 << 30)
 #define COPY_CHUNK ((size_t)1 << 20)
+#define TEMP_PREFIX ".nephron-"
+#define LEFT_AFTER_MS ((int64_t)24 * 3600 * 1000)
 
 static _Atomic bool sync_on = true;
 static _Atomic unsigned temp_number;
@@ -111,17 +115,53 @@ int fs_write_all(int fd, const void *data, size_t n, const char *name, struct er
     return 0;
 }
 
+/* What a kill left in the folder of `target` goes when this process first writes there. The table
+ * forgets; then a folder is looked at again. */
+static void sweep_once(const char *target, size_t dir_length)
+{
+    static _Atomic uint64_t seen[256];
+    uint64_t hash = 0xcbf29ce484222325u; /* FNV-1a */
+    for (size_t i = 0; i < dir_length; i++) {
+        hash = (hash ^ (unsigned char)target[i]) * 0x100000001b3u;
+    }
+    if (atomic_exchange(&seen[hash & 255], hash) == hash) {
+        return;
+    }
+    char *dir = dir_length > 0 ? xstrndup(target, dir_length) : xstrdup(".");
+    fs_sweep_temp(dir);
+    free(dir);
+}
+
+static void own_host(char host[HOST_NAME_MAX + 1])
+{
+    if (gethostname(host, HOST_NAME_MAX + 1) < 0) {
+        snprintf(host, HOST_NAME_MAX + 1, "localhost");
+    }
+    host[HOST_NAME_MAX] = '\0';
+}
+
+int fs_temp_name(char *out, size_t size, const char *target, struct err *e)
+{
+    char host[HOST_NAME_MAX + 1];
+    const char *slash = strrchr(target, '/');
+    size_t dir_length = slash != NULL ? (size_t)(slash - target) + 1 : 0;
+    own_host(host);
+    int n = snprintf(out, size, "%.*s" TEMP_PREFIX "%s-%ld-%u.tmp", (int)dir_length, target, host,
+                     (long)getpid(), temp_number++);
+    if (n < 0 || (size_t)n >= size) {
+        errno = ENAMETOOLONG;
+        return err_sys(e, "cannot write %s", target);
+    }
+    sweep_once(target, dir_length);
+    return 0;
+}
+
 int fs_temp_open(struct fs_temp *t, const char *target, mode_t mode, struct err *e)
 {
-    const char *slash = strrchr(target, '/');
-    int dir_length = slash != NULL ? (int)(slash - target) + 1 : 0;
     for (int attempt = 0; attempt < 100; attempt++) {
-        int n = snprintf(t->path, sizeof(t->path), "%.*s.nephron-%ld-%u.tmp", dir_length, target,
-                         (long)getpid(), temp_number++);
-        if (n < 0 || (size_t)n >= sizeof(t->path)) {
-            t->fd = -1;
-            errno = ENAMETOOLONG;
-            return err_sys(e, "cannot write %s", target);
+        t->fd = -1;
+        if (fs_temp_name(t->path, sizeof(t->path), target, e) < 0) {
+            return -1;
         }
         t->fd = open(t->path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, mode > 0 ? mode : 0666);
         if (t->fd >= 0 && mode > 0 && fchmod(t->fd, mode) < 0) {
@@ -213,13 +253,35 @@ int fs_write_if_changed(const char *path, const void *data, size_t n, bool *chan
 {
     struct strbuf old;
     strbuf_init(&old);
-    bool same = fs_read(path, 0, &old, NULL) == 0 &&
-                str_eq(strbuf_str(&old), (struct str){data, n});
+    bool same =
+        fs_read(path, 0, &old, NULL) == 0 && str_eq(strbuf_str(&old), (struct str){data, n});
     strbuf_release(&old);
     if (changed != NULL) {
         *changed = !same;
     }
     return same ? 0 : fs_write_atomic(path, data, n, 0, e);
+}
+
+/* Is "HOST-PID-N.tmp" of a process that is gone? One of another host may live, so its file is kept
+ * for a day. */
+static bool is_left(int at, const char *name, const char *owner)
+{
+    char host[HOST_NAME_MAX + 1];
+    const char *number = strrchr(owner, '-');
+    const char *pid = number != NULL ? memrchr(owner, '-', (size_t)(number - owner)) : NULL;
+    unsigned n;
+    long id;
+    char tail[8];
+    if (pid == NULL || sscanf(pid, "-%ld-%u.%7s", &id, &n, tail) != 3 || strcmp(tail, "tmp") != 0) {
+        return false;
+    }
+    own_host(host);
+    if (strlen(host) == (size_t)(pid - owner) && strncmp(owner, host, strlen(host)) == 0) {
+        return id > 0 && kill((pid_t)id, 0) < 0 && errno == ESRCH;
+    }
+    struct stat st;
+    return fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+           clock_wall_ms(&clock_system) - (int64_t)st.st_mtime * 1000 > LEFT_AFTER_MS;
 }
 
 void fs_sweep_temp(const char *dir)
@@ -229,12 +291,10 @@ void fs_sweep_temp(const char *dir)
         return;
     }
     for (struct dirent *entry; (entry = readdir(d)) != NULL;) {
-        long pid;
-        unsigned number;
-        char tail[8];
-        if (sscanf(entry->d_name, ".nephron-%ld-%u.%7s", &pid, &number, tail) == 3 &&
-            strcmp(tail, "tmp") == 0 && pid > 0 && kill((pid_t)pid, 0) < 0 && errno == ESRCH) {
-            unlinkat(dirfd(d), entry->d_name, 0);
+        const char *name = entry->d_name;
+        if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0 &&
+            is_left(dirfd(d), name, name + strlen(TEMP_PREFIX))) {
+            unlinkat(dirfd(d), name, 0);
         }
     }
     closedir(d);

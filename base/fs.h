@@ -16,7 +16,8 @@ struct err;
  * Files. The only way this program writes a file that others may read is fs_write_atomic (or
  * fs_temp + fs_commit for big ones): temp name in the same folder, all bytes, fsync, checked close, rename, fsync
  * of the folder; so a reader sees the old or the new content, never a part, also after a kill.
- * Temp names are ".nephron-<pid>-<n>.tmp": fs_sweep_temp removes those whose process is gone.
+ * Temp names are ".nephron-HOST-PID-N.tmp". What a killed process left goes when the next one makes
+ * a temp file in that folder.
  */
 
 bool fs_exists(const char *path); /* follows links; a dangling link does not exist */
@@ -42,7 +43,11 @@ int fs_temp_open(struct fs_temp *t, const char *target, mode_t mode, struct err 
 int fs_temp_commit(struct fs_temp *t, const char *target, bool fast, struct err *e);
 void fs_temp_abort(struct fs_temp *t);
 int fs_sync_dir(const char *dir, struct err *e);
-/* Removes left-over temp files of dead processes directly in `dir`. */
+/* A free temp name beside `target` for links, which are not opened. Looks for left-overs as
+ * fs_temp_open does. */
+int fs_temp_name(char *out, size_t size, const char *target, struct err *e);
+/* Removes left-over temp files directly in `dir`: of dead processes of this host, and those of other
+ * hosts that are a day old. */
 void fs_sweep_temp(const char *dir);
 /* false switches every fsync of this process off (`core.fsync: false`, tests). */
 void fs_set_sync(bool on);

@@ -36,8 +36,6 @@ struct cas *cas_open(const char *dir, const struct cas_options *opt, struct stat
     umask(mask);
     c->umask = mask;
     atomic_init(&c->no_clone, false);
-    atomic_init(&c->swept, false);
-    atomic_init(&c->next_temp, 0);
     return c;
 }
 
@@ -221,10 +219,6 @@ static int make_dirs(struct cas *c, const char *md5, struct err *e)
 int cas_temp_open(struct cas *c, struct fs_temp *t, struct err *e)
 {
     char beside[CAS_PATH_SIZE];
-    if (!atomic_exchange(&c->swept, true)) {
-        snprintf(beside, sizeof(beside), "%s/files/md5", c->dir);
-        fs_sweep_temp(beside);
-    }
     snprintf(beside, sizeof(beside), "%s/files/md5/object", c->dir);
     if (fs_temp_open(t, beside, 0600, NULL) == 0) {
         return 0;

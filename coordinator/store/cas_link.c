@@ -14,16 +14,6 @@ static mode_t file_mode(const struct cas *c)
     return c->opt.shared ? 0664 : 0666 & ~c->umask;
 }
 
-/* A free name beside `dst` of the kind that the start-up sweep knows. */
-static void temp_beside(struct cas *c, const char *dst, char out[CAS_PATH_SIZE])
-{
-    const char *slash = strrchr(dst, '/');
-    /* numbers from 10^9 on: those below are given out by fs_temp_open */
-    unsigned n = 1000000000u + atomic_fetch_add(&c->next_temp, 1);
-    snprintf(out, CAS_PATH_SIZE, "%.*s/.nephron-%ld-%u.tmp", (int)(slash - dst), dst,
-             (long)getpid(), n);
-}
-
 /* Types that a file system or mount may lack; anything else is a real failure. */
 static bool may_try_next(int code)
 {
@@ -82,7 +72,9 @@ int cas_link_out(struct cas *c, struct cas_id id, const char *dst,
     if (stat(src, &st) < 0) {
         return err_sys(e, "no object %s in the cache", id.md5);
     }
-    temp_beside(c, dst, tmp);
+    if (fs_temp_name(tmp, sizeof(tmp), dst, e) < 0) {
+        return -1;
+    }
     struct err inner = ERR_INIT;
     int rc = link_temp(c, src, tmp, st.st_size, opt->copy_only, &inner);
     if (rc < 0 && inner.code == ERR_MISSING) {
@@ -181,7 +173,9 @@ static int unprotect_file(struct cas *c, const char *path, struct err *e)
             }
             src = real;
         }
-        temp_beside(c, path, tmp);
+        if (fs_temp_name(tmp, sizeof(tmp), path, e) < 0) {
+            return -1;
+        }
         if (fs_link(FS_COPY, src, tmp, file_mode(c), e) < 0) {
             unlink(tmp);
             return -1;

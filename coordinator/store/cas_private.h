@@ -15,8 +15,6 @@ struct cas {
     struct state *state;
     mode_t umask;
     atomic_bool no_clone;  /* this file system cannot clone: not tried again */
-    atomic_bool swept;     /* left-over temp files were looked for */
-    atomic_uint next_temp; /* names of links under way */
 };
 
 void cas_path_into(const struct cas *c, char out[CAS_PATH_SIZE], struct cas_id id);

@@ -536,13 +536,6 @@ int lock_write(struct lock *l, struct err *e)
     if (!l->dirty) {
         return 0;
     }
-    if (!l->swept) {
-        struct arena a;
-        arena_init(&a);
-        fs_sweep_temp(path_dirname(&a, l->path));
-        arena_release(&a);
-        l->swept = true;
-    }
     int rc;
     if (!lock_count(l)) {
         rc = fs_remove(l->path, e);

@@ -23,7 +23,7 @@ struct lock {
     size_t index_size;
     struct value *top; /* top-level keys in file order; "stages" holds a null; NULL: none yet */
     char *raw;         /* the file; slot texts of the direct parser point into it */
-    bool exists, dirty, swept;
+    bool exists, dirty;
 };
 
 struct lock *lock_new(const char *path, const char *shown);

@@ -128,7 +128,6 @@ int runcache_save(struct store *s, const struct lock_entry *en, struct err *e)
         lock_entry_render(en, 0, &text);
         rc = fs_mkdirs_for(path, e);
         if (rc == 0) {
-            fs_sweep_temp(key_dir(s, &a, key));
             rc = fs_write_atomic(path, text.p, text.n, 0, e);
         }
     }

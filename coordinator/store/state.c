@@ -131,17 +131,8 @@ struct state *state_open(const char *path)
     return s;
 }
 
-static void sweep(const char *path)
-{
-    struct arena a;
-    arena_init(&a);
-    fs_sweep_temp(path_dirname(&a, path));
-    arena_release(&a);
-}
-
 static int rewrite(struct state *s, struct err *e)
 {
-    sweep(s->path);
     struct strbuf out;
     strbuf_init(&out);
     strbuf_reserve(&out, sizeof(magic) + s->count * sizeof(struct record));

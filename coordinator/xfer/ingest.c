@@ -118,7 +118,6 @@ static int get_archive(struct ingest *in, struct err *e)
         if (fs_mkdirs_for(in->archive, e) < 0) {
             return -1;
         }
-        fs_sweep_temp(path_dirname(in->a, in->archive));
         return in->cfg.source.kind == SOURCE_PHANTOM ? render(in, e) : fetch(in, e);
     }
 }

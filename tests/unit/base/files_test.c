@@ -65,6 +65,30 @@ static void errors_name_the_file(void **state)
     strbuf_release(&b);
 }
 
+/* Every other host may be at work in the same folder. */
+static void temp_files_of_dead_processes_go_with_the_next_write(void **state)
+{
+    struct err e = ERR_INIT;
+    struct strbuf b;
+    char host[256] = "", dead[400], other_dead_name[400];
+    gethostname(host, sizeof(host) - 1);
+    snprintf(dead, sizeof(dead), "t/.nephron-%s-999999999-7.tmp", host);
+    snprintf(other_dead_name, sizeof(other_dead_name), "t/.nephron-not-%s-999999999-7.tmp", host);
+    assert_int_equal(fs_mkdirs("t", &e), 0);
+    const char *const there[] = {dead, other_dead_name, "t/.nephron-.tmp", "t/.nephron-x-1-1.tm"};
+    for (size_t i = 0; i < sizeof(there) / sizeof(there[0]); i++) {
+        fclose(fopen(there[i], "w"));
+    }
+    assert_int_equal(fs_write_atomic("t/x", "new", 3, 0, &e), 0);
+    assert_false(fs_exists(dead));
+    assert_true(fs_exists(other_dead_name));
+    assert_int_equal(fs_remove(other_dead_name, &e), 0);
+    strbuf_init(&b);
+    assert_int_equal(fs_walk("t", count_entries, &b, &e), 0);
+    assert_string_equal(b.p, ".nephron-.tmp .nephron-x-1-1.tm x ");
+    strbuf_release(&b);
+}
+
 static void removal_follows_no_link(void **state)
 {
     struct err e = ERR_INIT;
@@ -133,6 +157,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(writes_are_whole_and_leave_no_temp_file), cmocka_unit_test(errors_name_the_file),
+        cmocka_unit_test(temp_files_of_dead_processes_go_with_the_next_write),
         cmocka_unit_test(removal_follows_no_link),                 cmocka_unit_test(digests_match_known_values),
         cmocka_unit_test(children_are_captured), cmocka_unit_test(groups_are_killed_and_folders_entered),
     };
