@@ -26,6 +26,16 @@
 
 extern char **environ;
 
+void proc_keep_stdio(void)
+{
+    for (int fd = 0; fd <= 2; fd++) {
+        if (fcntl(fd, F_GETFD) < 0) {
+            /* takes the lowest free number, which is this one; meant to outlive an exec */
+            open("/dev/null", fd == STDERR_FILENO ? O_RDWR : O_RDONLY);
+        }
+    }
+}
+
 /* What the child finds at 0, 1, 2, and our ends. */
 struct stdio_plan {
     int child[3]; /* descriptor to put there, -1: inherit */

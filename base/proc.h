@@ -15,6 +15,13 @@ struct err;
  * Children never inherit descriptors but 0, 1, 2 (everything here is O_CLOEXEC).
  */
 
+/*
+ * The first call of every main: what was started with stdin, stdout or stderr closed would give their
+ * numbers to the files it opens, and print into them. A closed stdout stays unwritable, so that an
+ * answer nobody gets is still an error.
+ */
+void proc_keep_stdio(void);
+
 struct proc_options {
     const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
     const char *cwd;         /* NULL: inherit */

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "log.h"
 #include "opt.h"
+#include "proc.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -44,6 +45,16 @@ static void catch_signals(void)
     }
 }
 
+/* What was printed must have been written: a full disk is an error. */
+static int check_stdout(int code)
+{
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return code;
+    }
+    fprintf(stderr, "nephron: error: cannot write to stdout: %s\n", strerror(errno));
+    return code ? code : 1;
+}
+
 static int help(FILE *to)
 {
     fputs("Usage: nephron-mpi COMMAND [OPTION]… [ARG]…\n\n"
@@ -56,7 +67,7 @@ static int help(FILE *to)
           "\n'nephron-mpi COMMAND --help' says more. --version prints the version.\n\n"
           "Example:\n  mpirun -n 2 nephron-mpi train\n",
           to);
-    return to == stdout && fflush(stdout) != 0 ? 1 : to == stdout ? 0 : 2;
+    return to == stdout ? check_stdout(0) : 2;
 }
 
 static const struct mpi_command *find_command(const char *name)
@@ -105,12 +116,13 @@ static int run(const struct mpi_command *c, struct comm *comm, int argc, char **
         fprintf(stderr, "nephron: error: %s\n", closing.text);
         return code ? code : 1;
     }
-    return code;
+    return code ? code : check_stdout(0);
 }
 
 int main(int argc, char **argv)
 {
     struct err e = ERR_INIT;
+    proc_keep_stdio();
     if (argc < 2) {
         return help(stderr);
     }
@@ -120,7 +132,7 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "--version") == 0) {
         printf("nephron %s\n", NEPHRON_VERSION);
-        return fflush(stdout) != 0;
+        return check_stdout(0);
     }
     if (strcmp(argv[1], "repro") == 0) { /* the stage pool starts and ends MPI itself */
         return repro_mpi_main(argc - 1, argv + 1);

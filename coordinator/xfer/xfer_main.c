@@ -13,6 +13,7 @@
 #include "num.h"
 #include "opt.h"
 #include "path.h"
+#include "proc.h"
 #include "value.h"
 
 #include <errno.h>
@@ -255,6 +256,7 @@ static int help(FILE *to)
 
 int main(int argc, char **argv)
 {
+    proc_keep_stdio();
     catch_signals();
     if (argc < 2) {
         return help(stderr);
