@@ -271,6 +271,25 @@ static bool has_journal(struct run *run)
     return stat(lockfiles_journal_path(run->c->repo, &run->arena), &st) == 0 && st.st_size > 16;
 }
 
+/* Temp files of a run that was killed: also when nothing is stale now and no runner will be opened.
+ * A lock file that is not empty belongs to such a run, or to one at work, which keeps the lock. */
+static void sweep_left(struct run *run)
+{
+    struct repolock *l = &run->repro_lock;
+    const struct repo *r = run->c->repo;
+    struct stat st;
+    const char *path = path_join(&run->arena, r->tmp_dir, "nephron/repro.lock");
+    bool left = stat(path, &st) == 0 && st.st_size > 0;
+    if (run->opt->dry ||
+        (l->fd < 0 &&
+         (!left || repolock_acquire(l, r, REPOLOCK_REPRO, run->opt->cmd, false, NULL, NULL) < 0))) {
+        return;
+    }
+    if (l->was_left) {
+        repro_sweep(run->c);
+    }
+}
+
 static int begin(struct run *run, struct err *e)
 {
     struct arena *a = &run->arena;
@@ -299,6 +318,7 @@ static int begin(struct run *run, struct err *e)
                      n, n == 1 ? "" : "s", n == 1 ? "is" : "are");
         }
     }
+    sweep_left(run);
     run->lockfiles = lockfiles_new(run);
     run->durations = durations_load(path_join(a, r->tmp_dir, "nephron/durations"));
     if (repro_select(run->c, run->opt, a, &run->gp, e) < 0) {

@@ -168,9 +168,6 @@ static int open_runner(struct run *run, struct err *e)
                                                    run->opt->cmd, false, NULL, e) < 0) {
         return -1;
     }
-    if (run->repro_lock.was_left) {
-        repro_sweep(run->c);
-    }
     run->rwlock = rwlock_new(run->c->repo, run->opt->cmd);
     run->runner = run->c->open_runner(run->c->ctx, run->c, &run->hooks, run->repro_lock.fd, e);
     return run->runner != NULL ? 0 : -1;
