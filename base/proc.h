@@ -61,5 +61,13 @@ int proc_exit_code(const struct proc_status *st);
 /* The folder of the running executable, for finding sibling programs. */
 int proc_self_dir(struct strbuf *out, struct err *e);
 bool proc_alive(pid_t pid);
+/* A process of this group is there that has not ended. */
+bool proc_group_alive(pid_t group);
+/*
+ * Signals (0: only counts) every process of this host that was started with the entry `mark`
+ * ("K=V") in its environment and, when `prefix` is not NULL, with one that begins so. Not
+ * ourselves. How many there were. A zombie has no environment and does not count.
+ */
+size_t proc_signal_marked(const char *mark, const char *prefix, int sig);
 
 #endif

@@ -24,6 +24,8 @@
 #include <unistd.h>
 
 #define KILL_AFTER_US 5000000
+#define LINGER_LOOK_US 20000
+#define LINGER_MAX_US 20000000
 
 struct stream {
     int fd;      /* our end of the pipe, -1 when closed or inherited */
@@ -37,6 +39,7 @@ struct task { /* one job under way */
     size_t next_cmd;
     struct proc proc;
     bool running;
+    bool lingering; /* told to end; the command has, what it started is being given time */
     int pidfd;
     struct stream streams[JOBOUTPUT_STREAMS];
     struct joboutput output;
@@ -197,6 +200,9 @@ static void finish(struct local *l, struct task *t)
     r->host = l->host;
     r->end_ms = clock_wall_ms(l->opt.clock);
     r->seconds = (double)(clock_mono_us(l->opt.clock) - t->start_us) / 1e6;
+    t->lingering = false;
+    close_stream(l, t, 0);
+    close_stream(l, t, 1);
     if (r->killed || r->timed_out) {
         proc_kill(&t->proc, SIGKILL); /* what the command left in its group */
     }
@@ -216,17 +222,22 @@ static void fail_start(struct local *l, struct task *t, const struct err *why)
     finish(l, t);
 }
 
+static bool group_lives(const struct task *t)
+{
+    return t->proc.has_group && proc_group_alive(t->proc.pid);
+}
+
 /* The command's process ended: the next one, or the result. */
 static void command_ended(struct local *l, struct task *t, const struct proc_status *st)
 {
     close(t->pidfd);
     t->pidfd = -1;
     t->running = false;
-    close_stream(l, t, 0);
-    close_stream(l, t, 1);
     int status = st->exited ? st->code : -st->code;
     if (status == 0 && t->next_cmd < t->job.cmd_count && !t->result.killed &&
         !t->result.timed_out) {
+        close_stream(l, t, 0);
+        close_stream(l, t, 1);
         struct err why = ERR_INIT;
         if (start_command(l, t, &why) < 0) {
             fail_start(l, t, &why);
@@ -238,7 +249,13 @@ static void command_ended(struct local *l, struct task *t, const struct proc_sta
     if (t->result.status != 0) {
         t->result.failed_cmd = t->job.cmds[t->next_cmd - 1];
     }
-    finish(l, t);
+    /* A shell dies of the signal at once; the training it started is writing its checkpoint. */
+    t->lingering = (t->result.killed || t->result.timed_out) && group_lives(t);
+    if (!t->lingering) {
+        finish(l, t);
+    } else if (t->kill_us == 0) {
+        t->kill_us = clock_mono_us(l->opt.clock) + LINGER_MAX_US;
+    }
 }
 
 static void reap(struct local *l, struct task *t)
@@ -294,11 +311,10 @@ static int local_start(struct runner *r, const struct job *j, struct err *e)
         t->used = false;
         return -1;
     }
-    joboutput_init(&t->output,
-                   &(struct joboutput_options){.job = &t->job,
-                                               .hooks = l->opt.hooks,
-                                               .keep = l->opt.output == RUNNER_CAPTURE,
-                                               .no_commands = l->opt.no_commands});
+    joboutput_init(&t->output, &(struct joboutput_options){.job = &t->job,
+                                                           .hooks = l->opt.hooks,
+                                                           .keep = l->opt.output == RUNNER_CAPTURE,
+                                                           .no_commands = l->opt.no_commands});
     t->start_us = clock_mono_us(l->opt.clock);
     t->result.start_ms = clock_wall_ms(l->opt.clock);
     t->deadline_us = j->timeout_s > 0 ? t->start_us + (int64_t)(j->timeout_s * 1e6) : 0;
@@ -353,7 +369,13 @@ static int check_deadlines(struct local *l, int timeout_ms)
             t->kill_us = 0;
             proc_kill(&t->proc, SIGKILL);
         }
-        int64_t due = t->deadline_us != 0 ? t->deadline_us : t->kill_us;
+        if (t->lingering && !group_lives(t)) {
+            finish(l, t);
+            return 0;
+        }
+        int64_t due = t->lingering          ? now + LINGER_LOOK_US
+                      : t->deadline_us != 0 ? t->deadline_us
+                                            : t->kill_us;
         if (due != 0 && (next < 0 || due < next)) {
             next = due;
         }

@@ -251,6 +251,35 @@ static void wake_ends_a_wait(void **state)
     arena_release(&a);
 }
 
+/* The shell dies of the signal, what it started finishes its work: the result waits for that. */
+static void what_a_killed_command_started_may_end_in_order(void **state)
+{
+    struct arena a;
+    arena_init(&a);
+    const char *const cmds[] = {
+        "sh -c 'trap \"sleep 0.3; echo saved; echo x > saved; exit 0\" USR1; echo up; touch up; "
+        "while :; do sleep 0.01; done'; true"};
+    struct runner *r = local(1, false);
+    struct job j = job_of(1, cmds, 1);
+    struct err e = ERR_INIT;
+    struct job_result out;
+    char up[64], saved[64];
+    snprintf(up, sizeof up, "%s/up", dir);
+    snprintf(saved, sizeof saved, "%s/saved", dir);
+    assert_int_equal(r->ops->start(r, &j, &e), 0);
+    for (int i = 0; i < 500 && !fs_exists(up); i++) {
+        r->ops->wait(r, 20, &a, &out, &e);
+    }
+    r->ops->kill(r, 1, SIGUSR1);
+    out = wait_for(r, &a);
+    assert_int_equal(out.status, -SIGUSR1);
+    assert_true(out.killed);
+    assert_true(fs_exists(saved));
+    assert_non_null(strstr(out.output, "saved"));
+    r->ops->close(r);
+    arena_release(&a);
+}
+
 /* A coordinator that is killed: its guard ends the stage, also what left the group. */
 static void the_guard_ends_the_stages_of_a_killed_parent(void **state)
 {
@@ -322,6 +351,7 @@ int main(void)
         cmocka_unit_test(large_output_keeps_head_and_tail),
         cmocka_unit_test(a_command_that_cannot_start_is_a_result),
         cmocka_unit_test(wake_ends_a_wait),
+        cmocka_unit_test(what_a_killed_command_started_may_end_in_order),
         cmocka_unit_test(the_guard_ends_the_stages_of_a_killed_parent),
         cmocka_unit_test(the_null_runner_says_yes_to_everything),
     };
