@@ -8,24 +8,31 @@
 
 int cmd_add(int argc, char **argv);
 int cmd_cache(int argc, char **argv);
+int cmd_check_ignore(int argc, char **argv);
 int cmd_checkout(int argc, char **argv);
 int cmd_commit(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_dag(int argc, char **argv);
+int cmd_destroy(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
+int cmd_freeze(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
+int cmd_move(int argc, char **argv);
 int cmd_params(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_push(int argc, char **argv);
 int cmd_redis(int argc, char **argv);
 int cmd_remote(int argc, char **argv);
+int cmd_remove(int argc, char **argv);
 int cmd_repro(int argc, char **argv);
 int cmd_root(int argc, char **argv);
 int cmd_runs(int argc, char **argv);
 int cmd_stage(int argc, char **argv);
 int cmd_status(int argc, char **argv);
+int cmd_unfreeze(int argc, char **argv);
+int cmd_unprotect(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 #endif

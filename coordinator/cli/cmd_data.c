@@ -6,10 +6,8 @@
 #include "alloc.h"
 #include "checkout.h"
 #include "commit.h"
-#include "config.h"
 #include "err.h"
-#include "fs.h"
-#include "git.h"
+#include "gitstage.h"
 #include "lock.h"
 #include "path.h"
 #include "session.h"
@@ -17,59 +15,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-/* ---- files for git ---- */
-
-/* The given files and the .gitignore beside each, every one once. Arena memory. */
-static const char **files_for_git(struct session *s, const char *const *files, size_t count,
-                                  size_t *total)
-{
-    const char **list = ARENA_ARRAY(&s->arena, 2 * count + 1, const char *);
-    size_t n = 0;
-    for (size_t i = 0; i < 2 * count; i++) {
-        const char *file = files[i % count];
-        if (i >= count) {
-            file = path_join(&s->arena, path_dirname(&s->arena, file), ".gitignore");
-        }
-        bool known = n > 0 && strcmp(list[n - 1], file) == 0; /* mostly one folder */
-        if (!known && fs_exists(repo_abs(&s->repo, &s->arena, file))) {
-            list[n++] = file;
-        }
-    }
-    *total = n;
-    return list;
-}
-
-static int stage_in_git(struct session *s, const char *const *files, size_t count, struct err *e)
-{
-    if (count == 0 || s->repo.no_scm ||
-        !config_get_bool(s->repo.config, "core", "autostage", false)) {
-        return 0;
-    }
-    size_t n;
-    const char **list = files_for_git(s, files, count, &n);
-    return n > 0 ? git_add(&s->repo, list, n, e) : 0;
-}
-
-static void print_git_hint(struct session *s, const struct add_result *r)
-{
-    if (s->quiet || s->repo.no_scm || r->file_count == 0 ||
-        config_get_bool(s->repo.config, "core", "autostage", false)) {
-        return;
-    }
-    size_t n;
-    const char **list = files_for_git(s, r->files, r->file_count, &n);
-    struct strbuf line;
-    strbuf_init(&line);
-    for (size_t i = 0; i < n; i++) {
-        strbuf_addch(&line, ' ');
-        strbuf_add_shell_word(&line, str_from(repo_show(&s->repo, &s->arena, list[i])));
-    }
-    printf("\nTo track the changes with git, run:\n\n\tgit add%s\n"
-           "\nTo enable auto staging, run:\n\n\tnephron config core.autostage true\n",
-           line.p);
-    strbuf_release(&line);
-}
 
 /* ---- add ---- */
 
@@ -87,10 +32,10 @@ static int add_targets(const struct opt_list *targets, const struct add_options 
                      &e);
     }
     if (rc == 0) {
-        rc = stage_in_git(&s, result.files, result.file_count, &e);
+        rc = gitstage_add(&s, result.files, result.file_count, &e);
     }
     if (rc == 0) {
-        print_git_hint(&s, &result);
+        gitstage_hint(&s, result.files, result.file_count);
     }
     int code = rc == 0 ? 0 : sync_fail(&e, NULL);
     session_close(&s);
@@ -267,7 +212,7 @@ static int write_locks(struct session *s, const struct checkout_target *targets,
             files[n++] = file;
         }
     }
-    return stage_in_git(s, files, n, e);
+    return gitstage_add(s, files, n, e);
 }
 
 static int commit_typed(struct session *s, const struct opt_list *typed,

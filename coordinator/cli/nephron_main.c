@@ -40,6 +40,15 @@ static const struct command commands[] = {
     {"init", cmd_init, NULL, false, "make the current folder a repository"},
     {"add", cmd_add, NULL, false, "track files and folders"},
     {"checkout", cmd_checkout, NULL, false, "bring the workspace to what dvc.lock and .dvc files name"},
+    {"remove", cmd_remove, NULL, false, "stop tracking data, or take stages off dvc.yaml"},
+    {"rm", cmd_remove, NULL, false, NULL},
+    {"move", cmd_move, NULL, false, "rename tracked data"},
+    {"mv", cmd_move, NULL, false, NULL},
+    {"freeze", cmd_freeze, NULL, false, "keep stages from running again"},
+    {"unfreeze", cmd_unfreeze, NULL, false, "let frozen stages run again"},
+    {"unprotect", cmd_unprotect, NULL, false, "make links into the cache writable copies"},
+    {"check-ignore", cmd_check_ignore, NULL, false, "which paths .dvcignore hides"},
+    {"destroy", cmd_destroy, NULL, false, "remove all DVC files, settings and the cache"},
     {"commit", cmd_commit, NULL, false, "store outputs as they are now"},
     {"push", cmd_push, NULL, false, "copy objects to a remote"},
     {"pull", cmd_pull, NULL, false, "fetch objects and check them out"},
@@ -69,7 +78,7 @@ static void print_help(FILE *out)
                  "Pipelines, training and runs for medical images; interchangeable with DVC.\n\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         if (commands[i].help != NULL) {
-            fprintf(out, "  %-10s %s\n", commands[i].name, commands[i].help);
+            fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);
         }
     }
     fprintf(out, "\nExamples:\n"

@@ -8,8 +8,9 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
-static void print_note(void *ctx, enum store_note_kind kind, const char *text)
+void session_note(void *ctx, enum store_note_kind kind, const char *text)
 {
     const struct session *s = ctx;
     if (kind == STORE_NOTE_WARN) {
@@ -43,7 +44,7 @@ int session_open(struct session *s, enum session_depth depth, bool quiet, struct
         s->opened += ok;
     }
     if (ok && depth >= SESSION_STORE) {
-        const struct store_options opt = {.note = print_note, .note_ctx = s};
+        const struct store_options opt = {.note = session_note, .note_ctx = s};
         s->store = store_open(&s->repo, &opt, e);
         ok = s->store != NULL;
         s->opened += ok;
@@ -58,6 +59,26 @@ int session_open(struct session *s, enum session_depth depth, bool quiet, struct
 int session_lock(struct session *s, const char *cmd, struct err *e)
 {
     return repolock_acquire(&s->lock, &s->repo, REPOLOCK_REPO, cmd, false, NULL, e);
+}
+
+bool session_confirm(const char *question)
+{
+    char answer[64];
+    for (;;) {
+        printf("%s [y/n]: ", question);
+        fflush(stdout);
+        if (fgets(answer, sizeof answer, stdin) == NULL) {
+            return false;
+        }
+        struct str word = str_trim(str_from(answer));
+        static const char *const choices[] = {"y", "yes", "n", "no"};
+        for (size_t i = 0; i < ARRAY_SIZE(choices); i++) {
+            if (word.n == strlen(choices[i]) && strncasecmp(word.p, choices[i], word.n) == 0) {
+                return i < 2;
+            }
+        }
+        printf("Your response must be one of: ['yes', 'no', 'y', 'n']. Please try again.\n");
+    }
 }
 
 void session_close(struct session *s)

@@ -42,6 +42,11 @@ int session_open(struct session *s, enum session_depth depth, bool quiet, struct
 int session_lock(struct session *s, const char *cmd, struct err *e);
 void session_close(struct session *s);
 
+/* The store_note_fn of a session's store (ctx: the session), for commands that open one by themselves. */
+void session_note(void *ctx, enum store_note_kind kind, const char *text);
+/* Asks on stdout until the answer on stdin is yes or no; no when there is none. */
+bool session_confirm(const char *question);
+
 /* Prints "ERROR: …" and answers the exit code: 253 outside of a repository, 251 for settings,
  * 75 when the repository is busy, else `code`. */
 int session_fail(const struct err *e, int code);

@@ -7,6 +7,7 @@
 #include "err.h"
 #include "lock.h"
 #include "path.h"
+#include "report.h"
 #include "session.h"
 
 #include <stdio.h>
@@ -192,8 +193,8 @@ int sync_fail(const struct err *e, const char *prefix)
     if (prefix == NULL && e->code != ERR_CONFIG) {
         return session_fail(e, 1);
     }
-    if (e->code == ERR_BUSY && e->detail == 75) {
-        return session_fail(e, 75);
+    if ((e->code == ERR_BUSY && e->detail == 75) || e->detail == REPORT_PLAIN) {
+        return session_fail(e, 1);
     }
     fflush(stdout);
     fprintf(stderr, "ERROR: %s%s%s\n", prefix != NULL ? prefix : "", prefix != NULL ? " - " : "",

@@ -68,6 +68,15 @@ const struct out *graph_out_of(const struct graph *g, struct graph_out o);
  * (`path`: repo path, `def`: as written.) Arena memory. */
 const char *graph_show(const struct repo *r, struct arena *a, const char *def, const char *path);
 
+/* A target as typed, in parts: FILE, FILE:NAME, :NAME, NAME, NAME@KEY; the key may hold anything. */
+struct graph_address {
+    const char *file; /* as typed; "dvc.yaml" for a name alone when `name` is set; NULL: none */
+    const char *name; /* NULL: none */
+};
+/* "x.dvc" or a path that ends in dvc.yaml. */
+bool graph_is_pipeline_name(const char *path);
+int graph_parse_address(struct arena *a, const char *text, struct graph_address *t, struct err *e);
+
 /*
  * Targets of repro, commit, checkout, …: NAME, NAME@inst, group, file, file:NAME, x.dvc. Each adds
  * its stages to the list, duplicates once. No target: with PROJECT, the stages of ./dvc.yaml;

@@ -63,19 +63,15 @@ static void select_with_deps(struct selecting *s, size_t stage)
 
 /* --- parsing ---------------------------------------------------------------------------------- */
 
-struct target {
-    const char *file; /* NULL: none given */
-    const char *name; /* NULL: none given */
-};
 
-static bool is_pipeline_name(const char *path)
+bool graph_is_pipeline_name(const char *path)
 {
     size_t n = strlen(path);
     return (n >= 4 && strcmp(path + n - 4, ".dvc") == 0) ||
            strcmp(path_basename(path), PROJECT_FILE) == 0;
 }
 
-static int parse_glob(struct arena *a, const char *text, struct target *t)
+static int parse_glob(struct arena *a, const char *text, struct graph_address *t)
 {
     const char *colon = strrchr(text, ':');
     bool has_file = colon && colon > text;
@@ -85,8 +81,7 @@ static int parse_glob(struct arena *a, const char *text, struct target *t)
     return 0;
 }
 
-/* FILE, FILE:NAME, :NAME, NAME, NAME@KEY; the key may hold anything. */
-static int parse_target(struct arena *a, const char *text, struct target *t, struct err *e)
+int graph_parse_address(struct arena *a, const char *text, struct graph_address *t, struct err *e)
 {
     const char *at = strchr(text, '@');
     size_t group = at ? (size_t)(at - text) : strlen(text), cut = group;
@@ -110,14 +105,14 @@ static int parse_target(struct arena *a, const char *text, struct target *t, str
                            lock + 5);
         }
         if (!name) {
-            bool file = is_pipeline_name(text);
-            *t = (struct target){file ? text : NULL, file ? NULL : text};
+            bool file = graph_is_pipeline_name(text);
+            *t = (struct graph_address){file ? text : NULL, file ? NULL : text};
             return 0;
         }
-        *t = (struct target){path, name};
+        *t = (struct graph_address){path, name};
         return 0;
     }
-    *t = (struct target){PROJECT_FILE, name};
+    *t = (struct graph_address){PROJECT_FILE, name};
     return 0;
 }
 
@@ -129,7 +124,7 @@ static int refuse_file(struct selecting *s, const char *shown, const char *path)
     if (!fs_exists(abs)) {
         return err_set(s->e, ERR_MISSING, "'%s' does not exist", shown);
     }
-    if (!is_pipeline_name(path)) {
+    if (!graph_is_pipeline_name(path)) {
         return err_set(s->e, ERR_USAGE,
                        "bad DVC file name '%s'. DVC files should be named 'dvc.yaml' or have a "
                        "'.dvc' suffix (e.g. '%s.dvc').",
@@ -251,7 +246,7 @@ static bool select_output(struct selecting *s, const char *typed)
 }
 
 /* Commands that take outputs too: stage names in ./dvc.yaml win over outputs, files over both. */
-static int select_granular(struct selecting *s, const char *text, const struct target *t)
+static int select_granular(struct selecting *s, const char *text, const struct graph_address *t)
 {
     size_t before = s->sel->count;
     bool folder = s->opt->recursive && is_folder(s, text);
@@ -272,7 +267,7 @@ static int select_granular(struct selecting *s, const char *text, const struct t
             return 0;
         }
     }
-    if (!(t->file && is_pipeline_name(t->file)) && select_output(s, text)) {
+    if (!(t->file && graph_is_pipeline_name(t->file)) && select_output(s, text)) {
         return 0;
     }
     s->e = &missing;
@@ -283,7 +278,7 @@ static int select_granular(struct selecting *s, const char *text, const struct t
     }
     const char *file =
         t->file ? repo_show(s->r, s->a, repo_path(s->r, s->a, t->file)) : PROJECT_FILE;
-    if (r < 0 && t->file && is_pipeline_name(t->file)) {
+    if (r < 0 && t->file && graph_is_pipeline_name(t->file)) {
         return err_set(e, missing.code, "%s", missing.text);
     }
     return err_set(e, ERR_MISSING, "'%s' does not exist as an output or a stage name in '%s': %s",
@@ -292,10 +287,10 @@ static int select_granular(struct selecting *s, const char *text, const struct t
 
 static int select_target(struct selecting *s, const char *text)
 {
-    struct target t;
+    struct graph_address t;
     if (s->opt->glob) {
         parse_glob(s->a, text, &t);
-    } else if (parse_target(s->a, text, &t, s->e) < 0) {
+    } else if (graph_parse_address(s->a, text, &t, s->e) < 0) {
         return -1;
     }
     if (s->opt->outputs) {

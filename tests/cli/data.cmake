@@ -4,3 +4,5 @@ nephron_cli_test(t0311-remote.sh)
 nephron_cli_test(t0312-status.sh)
 nephron_cli_test(t0313-revisions.sh)
 nephron_cli_test(t0315-budget.sh)
+# Beside the real DVC: tracked data and pipelines.
+nephron_cli_test(t0320-edit.sh)

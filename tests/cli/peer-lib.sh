@@ -1,0 +1,86 @@
+# Shared by t032* and later: the same commands given to nephron and to the real DVC, each in its own repository.
+# DVC answers from a server (dvc-server.py): a call costs a tenth of a second. Without DVC the tests skip.
+unset SHELL DVC_ROOT DVC_STAGE NO_COLOR GIT_DIR
+DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR=$PWD/site DVC_GLOBAL_CONFIG_DIR=$PWD/none DVC_SYSTEM_CONFIG_DIR=$PWD/none
+GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
+GIT_AUTHOR_DATE="2026-01-02T03:04:05Z" GIT_COMMITTER_DATE="2026-01-02T03:04:05Z" COLUMNS=200
+export DVC_NO_ANALYTICS DVC_SITE_CACHE_DIR DVC_GLOBAL_CONFIG_DIR DVC_SYSTEM_CONFIG_DIR GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM COLUMNS
+export GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL GIT_AUTHOR_DATE GIT_COMMITTER_DATE
+umask 022
+
+PATH=${NEPHRON_BIN_DIR:?where the programs are}:$PATH
+real_dvc=$(command -v "${NEPHRON_DVC:-dvc}" 2>/dev/null)
+if test -z "$real_dvc"; then
+    skip_all="the real dvc is not installed"
+    test_done
+fi
+python=$(dirname "$real_dvc")/python
+dvc_server=$NEPHRON_SOURCE_DIR/tests/cli/dvc-server.py
+dvc_socket=$(mktemp -u "${TMPDIR:-/tmp}/nephron-dvc-XXXXXX")
+
+start_dvc() {
+    "$python" "$dvc_server" serve "$dvc_socket" $$ >"$SHARNESS_TRASH_DIRECTORY/server.log" 2>&1 &
+    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
+        test -S "$dvc_socket" && return 0
+        sleep 0.3
+    done
+    cat "$SHARNESS_TRASH_DIRECTORY/server.log"
+    return 1
+}
+
+at() {
+    cd "$SHARNESS_TRASH_DIRECTORY/$1"
+}
+
+# dvc ARG...: whichever of the two has its turn.
+dvc() {
+    if test "$turn" = theirs; then
+        "$python" -S -E "$dvc_server" call "$dvc_socket" "$@"
+    else
+        nephron "$@"
+    fi
+}
+
+# t ARG...: a command whose answer is compared: stdout, stderr, exit code.
+t() {
+    echo "\$ $*" && dvc "$@" >"$here/.out" 2>"$here/.err" </dev/null
+    code=$?
+    sed 's/^/  out /' "$here/.out" && sed 's/^/  err /' "$here/.err" && echo "  exit $code"
+}
+
+# The root's path, hints and the words of usage lines are nobody's contract.
+normal() {
+    sed -e "s#$1#ROOT#g" -e '/^  out usage: /,/^  err ERROR/{/^  err ERROR/!d}' -e '/^  err usage: /d' \
+        -e '/^  err ERROR: \(the following arguments are required\|expected \|unrecognized arguments\|argument \)/d' \
+        -e '/^  out $/{N;/To track the changes\|To enable auto staging/{N;N;d}}' \
+        -e 's/`nephron /`dvc /g' -e "s/'nephron /'dvc /g" -e 's/<https:[^>]*>/<LINK>/g'
+}
+
+# both SCRIPT: runs it in ./theirs with DVC and in ./ours with nephron, and compares what `t` wrote and the trees.
+both() {
+    for turn in theirs ours; do
+        here=$SHARNESS_TRASH_DIRECTORY/.$turn && mkdir -p "$here" "$SHARNESS_TRASH_DIRECTORY/$turn" &&
+            (at "$turn" && eval "$1") >"$here/log" || return 1
+        normal "$SHARNESS_TRASH_DIRECTORY/$turn" <"$here/log" >"$here/normal"
+    done
+    at . && test_cmp .theirs/normal .ours/normal && same_trees
+}
+
+# fresh: an empty repository of git and DVC in the current folder.
+fresh() {
+    find . -mindepth 1 -maxdepth 1 -exec chmod -R u+w {} + -exec rm -rf {} + && git init -q -b main . && dvc init -q &&
+        git add -A && git commit -qm init
+}
+
+# Names, modes, link targets and contents, what is private to each left out.
+same_trees() {
+    at . && diff -r --exclude=tmp --exclude=.git --exclude=.nephron theirs ours &&
+        for d in theirs ours; do
+            (
+                cd $d && find . -path ./.git -prune -o -path ./.dvc/tmp -prune -o -path ./.nephron -prune -o -printf '%M %n %l %p\n' |
+                    grep -v "^d" | sed "s#$PWD#ROOT#" | sort
+            ) >.$d/list || return 1
+        done && test_cmp .theirs/list .ours/list
+}
+
+test_expect_success "the real dvc answers" start_dvc
