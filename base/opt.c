@@ -18,7 +18,7 @@ static bool is_end(const struct opt *o)
 static bool takes_value(const struct opt *o)
 {
     return o->type == OPT_STR || o->type == OPT_INT || o->type == OPT_DOUBLE ||
-           o->type == OPT_LIST || o->type == OPT_MULTI;
+           o->type == OPT_LIST || o->type == OPT_MULTI || o->type == OPT_MAYBE;
 }
 
 static void list_add(struct opt_list *l, const char *item)
@@ -59,6 +59,7 @@ static int apply(const struct opt *o, const char *value, struct err *e)
         ++*(int *)o->target;
         return 0;
     case OPT_STR:
+    case OPT_MAYBE:
         *(const char **)o->target = value;
         return 0;
     case OPT_INT:
@@ -153,6 +154,9 @@ static int apply_following(struct parse *p, const struct opt *o)
                              : err_set(p->e, ERR_USAGE, "argument %s: expected at least one argument",
                                        name);
     }
+    if (o->type == OPT_MAYBE && (p->at >= p->argc || looks_like_option(p->argv[p->at]))) {
+        return apply(o, "", p->e);
+    }
     if (p->at >= p->argc || (looks_like_option(p->argv[p->at]) && o->type != OPT_STR) ||
         strcmp(p->argv[p->at], "--") == 0) {
         return err_set(p->e, ERR_USAGE, "argument %s: expected one argument", name);
@@ -166,6 +170,10 @@ static enum opt_result parse_long(struct parse *p, const char *word)
     size_t n = equals != NULL ? (size_t)(equals - word) : strlen(word);
     if (same_name("help", word, n)) {
         opt_print_help(p->spec);
+        return OPT_HELP;
+    }
+    if (same_name("help-table", word, n)) {
+        opt_print_table(p->spec);
         return OPT_HELP;
     }
     const struct opt *o = find_long(p->spec, word, n, p->e);
@@ -317,6 +325,22 @@ void opt_print_help(const struct opt_spec *spec)
     if (spec->examples != NULL) {
         printf("\nExamples:\n%s\n", spec->examples);
     }
+}
+
+void opt_print_table(const struct opt_spec *spec)
+{
+    for (const struct opt *o = spec->options; o != NULL && !is_end(o); o++) {
+        if (o->type == OPT_GROUP || o->help == NULL) {
+            continue;
+        }
+        printf("option\t");
+        if (o->short_name != '\0') {
+            printf("-%c", o->short_name);
+        }
+        printf("\t%s%s\t%s\t%s\n", o->name != NULL ? "--" : "", o->name != NULL ? o->name : "",
+               o->arg != NULL ? o->arg : "", o->help);
+    }
+    printf("option\t-h\t--help\t\tshow the help\n");
 }
 
 static size_t edit_distance(const char *a, const char *b)

@@ -10,6 +10,9 @@ struct err;
  * Command-line options from a table, and the help text from the same table. Long options may be
  * abbreviated when unambiguous, written --name value or --name=value; short ones may be bundled; options and
  * positional words may be mixed; "--" ends options. This is what DVC's argparse accepts.
+ *
+ * --help-table, which the help does not show, prints the table for programs (shell completion), one line an
+ * option, fields separated by tabs: "option", "-j" or "", "--jobs" or "", the argument's name or "", help.
  */
 
 enum opt_type {
@@ -20,6 +23,7 @@ enum opt_type {
     OPT_INT,      /* long *                     decimal */
     OPT_DOUBLE,   /* double * */
     OPT_LIST,     /* struct opt_list *          one value each time it is given (-d a -d b) */
+    OPT_MAYBE,    /* const char **              value may be left out (--flag, --flag=value): then "" */
     OPT_MULTI,    /* struct opt_list *          all words up to the next option (--targets a b c) */
     OPT_GROUP,    /* heading in the help, no option */
 };
@@ -61,6 +65,7 @@ enum opt_result { OPT_OK, OPT_HELP, OPT_BAD };
 enum opt_result opt_parse(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args,
                           struct err *e);
 void opt_print_help(const struct opt_spec *spec);
+void opt_print_table(const struct opt_spec *spec);
 void opt_print_usage(const struct opt_spec *spec); /* one line on stderr */
 void opt_list_release(struct opt_list *l);
 /* The name in `names` nearest to `word` by edit distance, or NULL when none is near. */

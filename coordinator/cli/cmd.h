@@ -11,6 +11,7 @@ int cmd_cache(int argc, char **argv);
 int cmd_check_ignore(int argc, char **argv);
 int cmd_checkout(int argc, char **argv);
 int cmd_commit(int argc, char **argv);
+int cmd_completion(int argc, char **argv);
 int cmd_config(int argc, char **argv);
 int cmd_dag(int argc, char **argv);
 int cmd_destroy(int argc, char **argv);

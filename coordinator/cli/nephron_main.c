@@ -68,6 +68,7 @@ static const struct command commands[] = {
     {"predict", NULL, MPI_PROGRAM, false, "classify images"},
     {"weights", NULL, MPI_PROGRAM, false, "show and convert model files"},
     {"bench", NULL, MPI_PROGRAM, true, "speed of this machine or cluster: train, infer, layers, allreduce, model"},
+    {"completion", cmd_completion, NULL, false, "completion script for bash, zsh, fish"},
     {"version", cmd_version, NULL, false, "version and libraries"},
     {"doctor", cmd_version, NULL, false, NULL},
 };
@@ -86,6 +87,19 @@ static void print_help(FILE *out)
                  "  mpirun -n 4 nephron repro      the same on four ranks\n"
                  "  nephron runs watch             follow the newest run\n"
                  "\n'nephron COMMAND --help' says more.\n");
+}
+
+/* For `completion`: as opt_print_table. */
+static void print_table(void)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        printf("command\t\t%s\t\t%s\n", commands[i].name,
+               commands[i].help != NULL ? commands[i].help : "");
+    }
+    printf("option\t-h\t--help\t\tshow the help\n"
+           "option\t-V\t--version\t\tprint the version\n"
+           "option\t\t--cd\tDIR\tgo to this folder first\n"
+           "option\t-v\t--verbose\t\tsay more\n");
 }
 
 static const struct command *find_command(const char *name)
@@ -198,6 +212,10 @@ int main(int argc, char **argv)
         const char *word = argv[at];
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
             print_help(stdout);
+            return check_stdout(0);
+        }
+        if (strcmp(word, "--help-table") == 0) {
+            print_table();
             return check_stdout(0);
         }
         if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {

@@ -150,6 +150,12 @@ int session_dispatch(const char *family, const struct session_command *commands,
         print_family(stdout, family, commands, count);
         return 0;
     }
+    if (name != NULL && strcmp(name, "--help-table") == 0) {
+        for (size_t i = 0; i < count; i++) {
+            printf("command\t\t%s\t\t%s\n", commands[i].name, commands[i].help);
+        }
+        return 0;
+    }
     for (size_t i = 0; name != NULL && i < count; i++) {
         if (strcmp(commands[i].name, name) == 0) {
             return commands[i].run(argc - 1, argv + 1);
