@@ -73,15 +73,9 @@ static int add_out(struct plan *p, const struct stage *st, size_t i, const char 
                    struct err *e)
 {
     const struct out *o = &st->outs[i];
-    struct hash want = o->hash;
-    if (st->name) {
-        struct lock *l = store_lock(p->s, st->file, e);
-        if (!l) {
-            return -1;
-        }
-        const struct lock_entry *en = lock_find(l, st->name);
-        const struct lock_item *item = en ? lock_item_find(en->outs, en->out_count, o->def) : NULL;
-        want = item ? item->hash : (struct hash){.size = -1, .nfiles = -1};
+    struct hash want;
+    if (store_recorded(p->s, st, i, &want, e) < 0) {
+        return -1;
     }
     ARRAY_RESERVE(p->outs, p->count, p->capacity, 1);
     ARRAY_RESERVE(p->contents, p->count, p->content_capacity, 1);

@@ -143,7 +143,7 @@ void remote_set_release(struct remote_set *set)
     memset(set, 0, sizeof(*set));
 }
 
-static void object_path(char out[64], struct cas_id id)
+void remote_object_path(char out[64], struct cas_id id)
 {
     snprintf(out, 64, "%s%.2s/%s", id.legacy ? "" : "files/md5/", id.md5, id.md5 + 2);
 }
@@ -162,7 +162,7 @@ static int get_object(void *ctx, const char *tmp_path, struct err *e)
 static int fetch_object(struct store *s, struct remote *r, struct cas_id id, struct err *e)
 {
     char path[64];
-    object_path(path, id);
+    remote_object_path(path, id);
     struct getter g = {r, path};
     return cas_receive(s->cas, id, get_object, &g, e);
 }
@@ -232,19 +232,13 @@ static int collect_out(struct store *s, struct arena *a, const struct stage *st,
                        struct remote_set *set, struct err *e)
 {
     const struct out *o = &st->outs[i];
-    struct hash h = o->hash;
+    struct hash h;
     if (!o->cache || o->path[0] == '/' || (opt->push && !o->push) ||
         (opt->only_remote && o->remote && strcmp(opt->only_remote, o->remote) != 0)) {
         return 0;
     }
-    if (st->name) {
-        struct lock *l = store_lock(s, st->file, e);
-        if (!l) {
-            return -1;
-        }
-        const struct lock_entry *en = lock_find(l, st->name);
-        const struct lock_item *item = en ? lock_item_find(en->outs, en->out_count, o->def) : NULL;
-        h = item ? item->hash : (struct hash){.size = -1};
+    if (store_recorded(s, st, i, &h, e) < 0) {
+        return -1;
     }
     if (!h.md5 || !cas_md5_valid(h.md5)) {
         return 0;
@@ -300,7 +294,7 @@ static void look_one(void *ctx, size_t i, int thread)
     struct transfer *t = ctx;
     char path[64];
     const struct remote_object *o = &t->set->objects[i];
-    object_path(path, o->id);
+    remote_object_path(path, o->id);
     t->here[i] = cas_has(t->s->cas, o->id, false);
     int there = t->r->ops->has(t->r->ctx, path, &t->errs[thread]);
     t->there[i] = there > 0;
@@ -320,7 +314,7 @@ static void move_one(void *ctx, size_t i, int thread)
         struct arena a;
         char path[64];
         arena_init(&a);
-        object_path(path, o->id);
+        remote_object_path(path, o->id);
         rc = t->r->ops->put(t->r->ctx, path, cas_object_path(t->s->cas, &a, o->id), &e);
         arena_release(&a);
     } else {

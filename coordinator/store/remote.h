@@ -52,6 +52,9 @@ void remote_close(struct remote *r);
 /* A remote that is a folder, without configuration. */
 void remote_open_dir(struct remote *r, struct arena *a, const char *dir);
 
+/* "files/md5/ab/cdef…" of an object, as remote_ops want it. */
+void remote_object_path(char out[64], struct cas_id id);
+
 /* The objects that stages use: each once, folders with their members. */
 struct remote_object {
     struct cas_id id;

@@ -163,6 +163,24 @@ struct lock *store_lock(struct store *s, const char *pipeline_file, struct err *
     return l;
 }
 
+int store_recorded(struct store *s, const struct stage *st, size_t out, struct hash *hash,
+                   struct err *e)
+{
+    const struct out *o = &st->outs[out];
+    *hash = o->hash;
+    if (!st->name) {
+        return 0;
+    }
+    struct lock *l = store_lock(s, st->file, e);
+    if (!l) {
+        return -1;
+    }
+    const struct lock_entry *en = lock_find(l, st->name);
+    const struct lock_item *item = en ? lock_item_find(en->outs, en->out_count, o->def) : NULL;
+    *hash = item ? item->hash : (struct hash){.size = -1, .nfiles = -1};
+    return 0;
+}
+
 void store_forget_locks(struct store *s)
 {
     struct store_private *p = s->priv;

@@ -60,6 +60,10 @@ void store_close(struct store *s);
  * lock.
  */
 struct lock *store_lock(struct store *s, const char *pipeline_file, struct err *e);
+/* What the lock, or the .dvc file, says of an out of a stage: md5 NULL when nothing is recorded. Borrowed as
+ * the lock. */
+int store_recorded(struct store *s, const struct stage *st, size_t out, struct hash *hash,
+                   struct err *e);
 /* Forgets the locks read so far: the files changed behind our back. */
 void store_forget_locks(struct store *s);
 

@@ -6,4 +6,5 @@ nephron_cli_test(t0313-revisions.sh)
 nephron_cli_test(t0315-budget.sh)
 # Beside the real DVC: tracked data and pipelines.
 nephron_cli_test(t0320-edit.sh)
+nephron_cli_test(t0321-diff.sh)
 nephron_cli_test(t0322-completion.sh)

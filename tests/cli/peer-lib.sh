@@ -48,12 +48,29 @@ t() {
     sed 's/^/  out /' "$here/.out" && sed 's/^/  err /' "$here/.err" && echo "  exit $code"
 }
 
+# j ARG...: as t for one line of JSON in which the order of lists is not defined.
+j() {
+    echo "\$ $*" && dvc "$@" 2>&1 </dev/null | "$python" -c '
+import json, sys
+def ordered(v):
+    if isinstance(v, dict):
+        return {k: ordered(v[k]) for k in sorted(v)}
+    return sorted((ordered(x) for x in v), key=json.dumps) if isinstance(v, list) else v
+text = sys.stdin.read()
+print("  json", json.dumps(ordered(json.loads(text))) if text[:1] in "{[" and text else text)'
+}
+
+# s ARG...: as t, the lines sorted.
+s() {
+    t "$@" >"$here/.sorted" && head -1 "$here/.sorted" && sed -e 1d -e 's/"nephron /"dvc /g' "$here/.sorted" | LC_ALL=C sort
+}
+
 # The root's path, hints and the words of usage lines are nobody's contract.
 normal() {
     sed -e "s#$1#ROOT#g" -e '/^  out usage: /,/^  err ERROR/{/^  err ERROR/!d}' -e '/^  err usage: /d' \
         -e '/^  err ERROR: \(the following arguments are required\|expected \|unrecognized arguments\|argument \)/d' \
         -e '/^  out $/{N;/To track the changes\|To enable auto staging/{N;N;d}}' \
-        -e 's/`nephron /`dvc /g' -e "s/'nephron /'dvc /g" -e 's/<https:[^>]*>/<LINK>/g'
+        -e 's/`nephron /`dvc /g' -e 's/"nephron /"dvc /g' -e "s/'nephron /'dvc /g" -e 's/<https:[^>]*>/<LINK>/g'
 }
 
 # both SCRIPT: runs it in ./theirs with DVC and in ./ours with nephron, and compares what `t` wrote and the trees.
@@ -77,7 +94,7 @@ same_trees() {
     at . && diff -r --exclude=tmp --exclude=.git --exclude=.nephron theirs ours &&
         for d in theirs ours; do
             (
-                cd $d && find . -path ./.git -prune -o -path ./.dvc/tmp -prune -o -path ./.nephron -prune -o -printf '%M %n %l %p\n' |
+                cd $d && find . -path ./.git -prune -o -path '*/.dvc/tmp' -prune -o -path ./.nephron -prune -o -printf '%M %n %l %p\n' |
                     grep -v "^d" | sed "s#$PWD#ROOT#" | sort
             ) >.$d/list || return 1
         done && test_cmp .theirs/list .ours/list
