@@ -53,6 +53,7 @@ static const struct command commands[] = {
     {"push", cmd_push, NULL, false, "copy objects to a remote"},
     {"pull", cmd_pull, NULL, false, "fetch objects and check them out"},
     {"fetch", cmd_fetch, NULL, false, "fetch objects into the cache"},
+    {"gc", cmd_gc, NULL, false, "delete objects that nothing uses"},
     {"diff", cmd_diff, NULL, false, "tracked data between revisions and the workspace"},
     {"data", cmd_data, NULL, false, "tracked data against git, workspace and cache (data status)"},
     {"params", cmd_params, NULL, false, "parameters that changed (params diff)"},

@@ -200,7 +200,7 @@ int repolock_acquire(struct repolock *l, const struct repo *r, enum repolock_kin
     }
     int64_t patience = wait ? -1 : kind == REPOLOCK_REPO ? LOCK_WAIT_US : 0;
     int got = flock_wait(fd, l->path, patience, stop, e);
-    if (got == 0 && kind == REPOLOCK_REPRO && holder_is_dead(l)) {
+    if (got == 0 && kind != REPOLOCK_REPO && holder_is_dead(l)) {
         got = flock_wait(fd, l->path, GUARD_WAIT_US, stop, e);
     }
     if (got <= 0) {
@@ -209,7 +209,7 @@ int repolock_acquire(struct repolock *l, const struct repo *r, enum repolock_kin
     }
     if (kind == REPOLOCK_REPO) {
         write_pid(fd);
-    } else {
+    } else if (kind == REPOLOCK_REPRO) {
         struct stat st;
         l->was_left = fstat(fd, &st) == 0 && st.st_size > 0; /* a release empties it */
         write_holder(fd, cmd);

@@ -31,7 +31,11 @@ struct strbuf;
  * are dropped with DVC's warning.
  */
 
-enum repolock_kind { REPOLOCK_REPO, REPOLOCK_REPRO };
+enum repolock_kind {
+    REPOLOCK_REPO,
+    REPOLOCK_REPRO,
+    REPOLOCK_IDLE, /* the lock of REPOLOCK_REPRO without a mark of one's own: that no `repro` is at work */
+};
 
 struct repolock {
     int fd; /* -1: not held */

@@ -532,6 +532,7 @@ int cas_receive(struct cas *c, struct cas_id id, cas_get_fn *get, void *ctx, str
 
 struct each {
     struct cas *c;
+    bool legacy;
     cas_each_fn *fn;
     void *ctx;
     const char *root;
@@ -540,7 +541,10 @@ struct each {
 static int each_entry(void *ctx, const struct fs_entry *entry, struct err *e)
 {
     struct each *x = ctx;
-    if (!S_ISREG(entry->st.st_mode) || entry->path[2] != '/') {
+    if (S_ISDIR(entry->st.st_mode)) {
+        return strlen(entry->path) == 2 ? 0 : 1; /* beside DVC 2's objects stand files/ and runs/ */
+    }
+    if (!S_ISREG(entry->st.st_mode) || strlen(entry->path) < 3 || entry->path[2] != '/') {
         return 0;
     }
     char md5[64], path[CAS_PATH_SIZE];
@@ -549,13 +553,20 @@ static int each_entry(void *ctx, const struct fs_entry *entry, struct err *e)
         return 0;
     }
     snprintf(path, sizeof(path), "%s/%s", x->root, entry->path);
-    return x->fn(x->ctx, md5, path, entry->st.st_size, e) ? -1 : 0;
+    return x->fn(x->ctx, (struct cas_id){md5, x->legacy}, path, entry->st.st_size, e) ? -1 : 0;
 }
 
-int cas_each(struct cas *c, cas_each_fn *fn, void *ctx, struct err *e)
+int cas_each(struct cas *c, bool legacy, cas_each_fn *fn, void *ctx, struct err *e)
 {
     char root[CAS_PATH_SIZE];
-    snprintf(root, sizeof(root), "%s/files/md5", c->dir);
-    struct each x = {c, fn, ctx, root};
+    snprintf(root, sizeof(root), "%s%s", c->dir, legacy ? "" : "/files/md5");
+    struct each x = {c, legacy, fn, ctx, root};
     return fs_is_dir(root) ? fs_walk(root, each_entry, &x, e) : 0;
+}
+
+int cas_remove(struct cas *c, struct cas_id id, struct err *e)
+{
+    char path[CAS_PATH_SIZE];
+    cas_path_into(c, path, id);
+    return fs_remove(path, e);
 }

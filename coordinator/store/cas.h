@@ -121,8 +121,11 @@ int cas_relink(struct cas *c, struct cas_id id, const char *path,
  */
 int cas_unprotect(struct cas *c, const char *path, struct err *e);
 
-/* Every object (without legacy and run cache): return non-zero from fn to stop. */
-typedef int cas_each_fn(void *ctx, const char *md5, const char *path, int64_t size, struct err *e);
-int cas_each(struct cas *c, cas_each_fn *fn, void *ctx, struct err *e);
+/* Every object, of DVC 3's layout or with `legacy` of DVC 2's (without the run cache), in order of names:
+ * return non-zero from fn to stop. */
+typedef int cas_each_fn(void *ctx, struct cas_id id, const char *path, int64_t size, struct err *e);
+int cas_each(struct cas *c, bool legacy, cas_each_fn *fn, void *ctx, struct err *e);
+/* Deletes an object; absent is fine. */
+int cas_remove(struct cas *c, struct cas_id id, struct err *e);
 
 #endif

@@ -133,6 +133,13 @@ static size_t add_object(struct remote_set *set, struct arena *a, struct cas_id 
     return set->count++;
 }
 
+bool remote_set_find(const struct remote_set *set, struct cas_id id, size_t *at)
+{
+    uint32_t slot = set->index ? set->index->slots[find_slot(set, id)] : UINT32_MAX;
+    *at = slot;
+    return slot != UINT32_MAX;
+}
+
 void remote_set_release(struct remote_set *set)
 {
     free(set->objects);

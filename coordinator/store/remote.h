@@ -31,6 +31,8 @@ struct remote_ops {
     /* Calls fn for every file below `prefix`. NULL when the kind cannot list (http). */
     int (*list)(void *ctx, const char *prefix, int (*fn)(void *fn_ctx, const char *path),
                 void *fn_ctx, struct err *e);
+    /* Deletes a file; absent is fine. NULL when the kind cannot. */
+    int (*remove)(void *ctx, const char *path, struct err *e);
     void (*close)(void *ctx);
 };
 
@@ -81,6 +83,8 @@ int remote_collect(struct store *s, struct arena *a, const struct checkout_targe
                    size_t count, const struct remote_collect_options *opt, struct remote_set *set,
                    struct err *e);
 
+/* *at: its index. */
+bool remote_set_find(const struct remote_set *set, struct cas_id id, size_t *at);
 void remote_set_release(struct remote_set *set);
 
 struct remote_result {

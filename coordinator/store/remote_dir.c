@@ -119,6 +119,13 @@ static int dir_list(void *ctx, const char *prefix, int (*fn)(void *fn_ctx, const
     return fs_is_dir(full) ? fs_walk(full, list_entry, &l, e) : 0;
 }
 
+static int dir_remove(void *ctx, const char *path, struct err *e)
+{
+    char full[PATH_SIZE];
+    full_path(ctx, path, full);
+    return fs_remove(full, e);
+}
+
 static void dir_close(void *ctx) {}
 
 static const struct remote_ops dir_ops = {.scheme = "local",
@@ -126,6 +133,7 @@ static const struct remote_ops dir_ops = {.scheme = "local",
                                           .put = dir_put,
                                           .get = dir_get,
                                           .list = dir_list,
+                                          .remove = dir_remove,
                                           .close = dir_close};
 
 void remote_open_dir(struct remote *r, struct arena *a, const char *dir)
