@@ -141,10 +141,12 @@ static void report_speed(struct bench *b, const struct side *s, double img_per_s
                 rate, rate / b->machine.peak);
 }
 
-static void report_ranks(struct bench *b, const struct side *s, double together, double alone)
+static void report_ranks(struct bench *b, const struct side *s, double together, double alone,
+                         double alone_cpu)
 {
     double sums = middle(s, FIELD(sum_bytes)), rows = middle(s, FIELD(gather_bytes));
     set(b, b->report, "img_per_s_alone", alone);
+    set(b, b->report, "cpu_seconds_alone", alone_cpu);
     set(b, b->report, "efficiency", together / alone);
     set(b, b->report, "sum_bytes", sums);
     set(b, b->report, "gather_bytes", rows);
@@ -201,7 +203,7 @@ static int report(struct bench *b, const struct rig *r, const struct side *alone
     double img_per_s = together->count ? s->rows / middle(s, FIELD(total)) : sum;
     report_speed(b, s, img_per_s, rig_flop(r));
     if (together->count) {
-        report_ranks(b, s, img_per_s, sum);
+        report_ranks(b, s, img_per_s, sum, middle(alone, FIELD(cpu)));
     }
     return report_memory(b, r, e);
 }
