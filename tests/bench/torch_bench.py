@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""PyTorch's side of nn_bench: the same model, batch and threads, synthetic input, one JSON line.
+"""PyTorch's side of `nephron bench`: the same model, batch and threads, synthetic input, one JSON line of medians.
 
 torch_bench.py train|infer [--model vgg16] [--batch 16] [--size 224] [--threads 2] [--steps 3]
-               [--freeze features] [--channels-last] [--bf16]
+               [--frozen] [--channels-last] [--bf16]
 The network is built as torchvision builds it; torchvision itself is not needed.
 """
 import argparse
 import json
+import resource
+import statistics
 import time
 
 import torch
@@ -52,7 +54,7 @@ def main():
     p.add_argument("--size", type=int, default=224)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--steps", type=int, default=3)
-    p.add_argument("--freeze", default="none")
+    p.add_argument("--frozen", action="store_true")
     p.add_argument("--channels-last", action="store_true")
     p.add_argument("--bf16", action="store_true")
     a = p.parse_args()
@@ -62,12 +64,12 @@ def main():
     x, t = torch.randn(a.batch, 3, a.size, a.size), torch.zeros(a.batch, dtype=torch.long)
     if a.channels_last:
         m, x = m.to(memory_format=torch.channels_last), x.to(memory_format=torch.channels_last)
-    if a.freeze == "features":
+    if a.frozen:
         m.features.requires_grad_(False)
     opt = torch.optim.SGD([q for q in m.parameters() if q.requires_grad], 1e-4, momentum=0.9)
-    times = []
+    times, cpu = [], []
     for _ in range(a.steps + 1):
-        begin = time.perf_counter()
+        begin, cpu_begin = time.perf_counter(), time.process_time()
         with torch.autocast("cpu", torch.bfloat16, enabled=a.bf16):
             if a.what == "infer":
                 with torch.inference_mode():
@@ -79,10 +81,13 @@ def main():
             loss.backward()
             opt.step()
         times.append(time.perf_counter() - begin)
-    best = min(times[1:])
+        cpu.append(time.process_time() - cpu_begin)
+    seconds = statistics.median(times[1:])
     print(json.dumps({"what": a.what, "peer": "PyTorch " + torch.__version__, "model": a.model,
-                      "batch": a.batch, "size": a.size, "threads": a.threads, "freeze": a.freeze,
-                      "seconds": round(best, 4), "images_per_s": round(a.batch / best, 3)}))
+                      "batch": a.batch, "size": a.size, "threads": a.threads, "frozen": a.frozen,
+                      "seconds": round(seconds, 4), "img_per_s": a.batch / seconds,
+                      "cpu_s_per_img": statistics.median(cpu[1:]) / a.batch,
+                      "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}))
 
 
 if __name__ == "__main__":

@@ -127,6 +127,7 @@ static void report_speed(struct bench *b, const struct side *s, double img_per_s
     set(b, b->report, "seconds", seconds);
     set(b, b->report, "seconds_best", best(s));
     set(b, b->report, "cpu_seconds", middle(s, FIELD(cpu)));
+    set(b, b->report, "cpu_s_per_img", middle(s, FIELD(cpu)) * b->comm->size / s->rows);
     set(b, b->report, "img_per_s", img_per_s);
     set(b, b->report, "gflops", rate);
     set(b, b->report, "peak_share", rate / b->machine.peak);
