@@ -13,7 +13,7 @@ threads=${BENCH_THREADS:-2}
 NEPHRON_REDIS_URL=none # no run store: it is not what is measured
 OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
 export NEPHRON_REDIS_URL OMPI_ALLOW_RUN_AS_ROOT OMPI_ALLOW_RUN_AS_ROOT_CONFIRM
-unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE # a developer's settings
+unset OPENBLAS_CORETYPE OPENBLAS_L2_SIZE # a developer's settings; PyTorch may use OpenBLAS
 
 skip() {
     echo "SKIP $name: $*" >&2

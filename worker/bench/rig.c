@@ -15,11 +15,9 @@
 #include <string.h>
 #include <time.h>
 
-#define SHARDS_LEAST 8 /* what training cuts a batch into */
-
 static size_t choose_shards(const struct rig_options *opt, const struct comm *comm)
 {
-    size_t world = (size_t)comm->size, shards = opt->any_order ? world : SHARDS_LEAST;
+    size_t world = (size_t)comm->size, shards = opt->any_order ? world : SHARD_DEFAULT;
     while (shards < world) {
         shards *= 2;
     }
