@@ -29,8 +29,9 @@ struct exchange {
     bool failed;
     exchange_poll_fn *poll;
     void *poll_ctx;
-    struct model_factors factors[FACTORS_MAX];
-    size_t factor_count;
+    struct model_hooks hooks;
+    size_t layers[FACTORS_MAX]; /* factored ones, in the order of backward */
+    size_t input_count, factor_count;
     size_t begin, count;     /* ready but not sent: [begin, begin + count) of the gradients */
     size_t *offsets, *bytes; /* [world]: scratch of gathers */
     struct exchange_report last;
@@ -123,6 +124,16 @@ static int gather_rows(struct exchange *x, float *rows, size_t width, size_t glo
     return comm_gather_start(x->comm, rows, x->offsets, x->bytes, e);
 }
 
+static void input_ready(void *ctx, const struct model_factors *f)
+{
+    struct exchange *x = ctx;
+    struct err e = ERR_INIT;
+    x->input_count++;
+    if (!x->failed) {
+        note(x, gather_rows(x, f->a, f->a_width, f->global, &e), &e);
+    }
+}
+
 static void factors_ready(void *ctx, const struct model_factors *f)
 {
     struct exchange *x = ctx;
@@ -130,10 +141,7 @@ static void factors_ready(void *ctx, const struct model_factors *f)
     if (x->factor_count == FACTORS_MAX) {
         BUG("more than %d factored layers", FACTORS_MAX);
     }
-    x->factors[x->factor_count++] = *f;
-    if (!x->failed) {
-        note(x, gather_rows(x, f->a, f->a_width, f->global, &e), &e);
-    }
+    x->layers[x->factor_count++] = f->layer;
     if (!x->failed) {
         note(x, gather_rows(x, f->d, f->d_width, f->global, &e), &e);
     }
@@ -144,18 +152,25 @@ static double now(void)
     return clock_seconds(&clock_system);
 }
 
-/* The product of one layer is formed while the rows of the next still travel. */
+/* Gathers end in the order they began: all inputs, then d of each layer. The product of one layer
+ * is formed while the rows of the next still travel. */
 static int multiply_factors(struct exchange *x, struct err *e)
 {
+    double begin = now();
+    for (size_t i = 0; i < x->input_count; i++) {
+        if (comm_gather_wait(x->comm, e) < 0) {
+            return -1;
+        }
+    }
     for (size_t i = 0; i < x->factor_count; i++) {
-        double begin = now();
-        if (comm_gather_wait(x->comm, e) < 0 || comm_gather_wait(x->comm, e) < 0) {
+        if (comm_gather_wait(x->comm, e) < 0) {
             return -1;
         }
         double here = now();
-        model_dense_gradients(x->m, x->factors[i].layer);
         x->last.wait_s += here - begin;
-        x->last.product_s += now() - here;
+        model_dense_gradients(x->m, x->layers[i]);
+        begin = now();
+        x->last.product_s += begin - here;
     }
     return 0;
 }
@@ -167,17 +182,22 @@ int exchange_check(const struct exchange *x, struct err *e)
     return x->failed ? err_set(e, x->failure.code, "%s", x->failure.text) : 0;
 }
 
+void exchange_forward(struct exchange *x, const struct model_batch *b)
+{
+    struct model_batch batch = *b;
+    x->last = (struct exchange_report){0};
+    x->input_count = x->factor_count = x->count = 0;
+    if (x->comm->size > 1) {
+        batch.hooks = &x->hooks;
+        par_set_poll(model_par(x->m), progress, x, POLL_US);
+    }
+    model_forward(x->m, &batch);
+}
+
 static void backward(struct exchange *x)
 {
-    struct model_hooks hooks = {.ctx = x, .poll = between_layers};
     double begin = now();
-    x->last = (struct exchange_report){0};
-    x->factor_count = x->count = 0;
-    if (x->comm->size > 1) {
-        hooks.ready = range_ready;
-        hooks.factors = factors_ready;
-    }
-    model_backward(x->m, &hooks);
+    model_backward(x->m, &x->hooks);
     send_bucket(x);
     x->last.backward_s = now() - begin;
 }
@@ -196,13 +216,16 @@ static int complete(struct exchange *x, struct err *e)
 
 int exchange_backward(struct exchange *x, struct err *e)
 {
-    if (x->comm->size > 1) {
-        par_set_poll(model_par(x->m), progress, x, POLL_US);
-    }
     backward(x);
     int rc = complete(x, e);
     par_set_poll(model_par(x->m), NULL, NULL, 0);
     return rc;
+}
+
+int exchange_drop(struct exchange *x, struct err *e)
+{
+    par_set_poll(model_par(x->m), NULL, NULL, 0);
+    return exchange_check(x, e) < 0 ? -1 : comm_finish(x->comm, e);
 }
 
 const struct exchange_report *exchange_last(const struct exchange *x)
@@ -219,7 +242,11 @@ struct exchange *exchange_new(struct comm *comm, struct model *m)
     x->m = m;
     x->offsets = xcalloc((size_t)comm->size, sizeof(size_t));
     x->bytes = xcalloc((size_t)comm->size, sizeof(size_t));
+    x->hooks = (struct model_hooks){.ctx = x, .poll = between_layers};
     if (comm->size > 1) {
+        x->hooks.ready = range_ready;
+        x->hooks.factors = factors_ready;
+        x->hooks.inputs = input_ready;
         x->norm = (struct model_comm){.ctx = x, .sum = sum_statistics};
         model_set_comm(m, &x->norm);
     }

@@ -6,18 +6,20 @@
 struct comm;
 struct err;
 struct model;
+struct model_batch;
 
 /*
  * What travels between the ranks in a training step, and when. Ranks work on their own rows of one
  * global batch; after exchange_backward each of them has the gradient of all rows, the same bits on
  * every rank and for every number of ranks that cuts the tree of shard.h at its nodes.
  *
+ *   forward    convolutions | dense layers: rows `a` of each start on their way
  *   backward   last layer ............................................. first trainable layer
- *   dense      factors a, d done ─> gather starts ─┐
+ *   dense      rows `d` start ─────────────────────┐
  *   conv, norm           range done ─> bucket ─> sum starts ─┐
  *                                                  │         │   MPI moves between layers and,
- * every v         v   millisecond, between items of loops after it                       product of
- * factors ......... last sums
+ * twice v         v   a millisecond, between items of loops after it                       product
+ * d^T a of all rows ... last sums
  *
  * Neighbouring ranges are put together until a bucket is worth a message, and cut where a message
  * would be too long to overlap with the additions: see exchange.c for the sizes.
@@ -46,9 +48,14 @@ int exchange_sum_start(struct comm *comm, float *v, size_t n, struct err *e);
 typedef void exchange_poll_fn(void *ctx);
 void exchange_set_poll(struct exchange *x, exchange_poll_fn *poll, void *ctx);
 
-/* What failed inside of model_forward, which cannot return it (statistics of batch norms). */
+/* model_forward of a training batch; inputs of dense layers start to travel. exchange_backward or
+ * exchange_drop must follow. */
+void exchange_forward(struct exchange *x, const struct model_batch *b);
+/* What failed inside of exchange_forward, which cannot return it. */
 int exchange_check(const struct exchange *x, struct err *e);
 /* model_backward with everything that travels; on return all gradients are complete. Collective. */
 int exchange_backward(struct exchange *x, struct err *e);
+/* Instead of exchange_backward, when this step is left out. Collective. */
+int exchange_drop(struct exchange *x, struct err *e);
 
 #endif

@@ -91,11 +91,11 @@ int train_step(struct trainer *t, const struct batch *b, double rate, struct ste
 {
     struct model_loss loss;
     norm_copy(t, true);
-    model_forward(t->model, &(struct model_batch){.x = b->x,
-                                                  .count = b->rows,
-                                                  .global = b->global_rows,
-                                                  .step = t->step,
-                                                  .mode = MODEL_TRAIN});
+    exchange_forward(t->exchange, &(struct model_batch){.x = b->x,
+                                                        .count = b->rows,
+                                                        .global = b->global_rows,
+                                                        .step = t->step,
+                                                        .mode = MODEL_TRAIN});
     model_loss(t->model, b->labels, &loss);
     double sums[2] = {loss.loss, (double)loss.correct};
     if (exchange_check(t->exchange, e) < 0 || comm_sum_double(t->comm, sums, 2, e) < 0) {
@@ -113,6 +113,8 @@ int train_step(struct trainer *t, const struct batch *b, double rate, struct ste
         if (!out->skipped && !isfinite(optim_step(t->optim, rate))) {
             out->skipped = true;
         }
+    } else if (exchange_drop(t->exchange, e) < 0) {
+        return -1;
     }
     if (out->skipped) {
         norm_copy(t, false);

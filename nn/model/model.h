@@ -30,7 +30,7 @@ struct strbuf;
  *     shard_of_rank(model_shards(m), W, r, &plan.shard_first, &plan.shard_count);
  *     model_plan(m, &plan);            plan.batch is the GLOBAL batch, the same on all ranks
  *     model_split(m, B, &first, &count);   this rank's samples of a global batch of B
- *     model_forward(m, {.x, .count = count, .global = B, ...});
+ *     model_forward(m, {.x, .count = count, .global = B, .hooks = &hooks, ...});
  *     model_backward(m, &hooks);       hooks.ready: reduce that range; hooks.factors: gather rows
  *     ... wait; model_dense_gradients(m, layer) for every layer of hooks.factors ...
  *     optim_step
@@ -162,6 +162,8 @@ enum model_mode {
     MODEL_TRAIN, /* statistics of the batch, dropout; needs a plan without `inference` */
 };
 
+struct model_hooks;
+
 struct model_batch {
     const float *x; /* (count, channels, height, width); borrowed until model_backward returns */
     size_t count;   /* rows of this rank; EVAL: up to model_rows(); TRAIN: what model_split says */
@@ -170,6 +172,7 @@ struct model_batch {
     enum model_mode mode;
     bool features; /* x is (count, model_feature_size) of model_features: starts behind what is
                       frozen */
+    const struct model_hooks *hooks; /* TRAIN: of these, `inputs` is called in forward; or NULL */
 };
 
 /* This rank's samples of a global batch of `global`: rows [first, first + count) of it. */
@@ -237,6 +240,9 @@ struct model_hooks {
      * layer's gradient is only there after model_dense_gradients. NULL: alone, or every rank has
      * all rows; the model forms the product itself and calls `ready` (if any). */
     void (*factors)(void *ctx, const struct model_factors *f);
+    /* In forward: the rows `a` of a factored layer are final (d is not there yet), so they can
+     * travel already. Called for each such layer, the first one first. May be NULL. */
+    void (*inputs)(void *ctx, const struct model_factors *f);
     /* Called between layers of backward: lets a transport make progress. May be NULL. */
     void (*poll)(void *ctx);
 };

@@ -97,12 +97,44 @@ static void start_step(struct model *m, const struct model_batch *b)
     }
 }
 
+static void arena_range(const struct layer *l, size_t *offset, size_t *count)
+{
+    const struct param *first = layer_param(l, 0), *last = layer_param(l, l->param_count - 1);
+    *offset = first->offset;
+    *count = last->offset + tensor_round(last->count) - first->offset;
+}
+
+static struct model_factors factors_of(const struct model *m, const struct layer *l)
+{
+    const struct blob *in = layer_in(l), *out = layer_out(l);
+    struct model_factors f = {.layer = l->index,
+                              .a = in->value,
+                              .d = out->grad,
+                              .a_width = blob_size(in),
+                              .d_width = blob_size(out),
+                              .first = m->split.row_first,
+                              .count = m->split.rows,
+                              .global = m->split.global};
+    arena_range(l, &f.offset, &f.arena_count);
+    return f;
+}
+
+static void announce_input(struct model *m, const struct layer *l)
+{
+    const struct model_hooks *hooks = m->batch.hooks;
+    if (l->factored && m->batch.mode == MODEL_TRAIN && hooks && hooks->inputs) {
+        struct model_factors f = factors_of(m, l);
+        hooks->inputs(hooks->ctx, &f);
+    }
+}
+
 static void run_layers(struct model *m, size_t begin, size_t end)
 {
     for (size_t i = begin; i < end; i++) {
         struct layer *l = &m->layers[i];
         if (!l->fused) {
             struct layer_run r = run_of(m, l);
+            announce_input(m, l);
             l->ops->forward(l, &r);
             layer_lap(l, MODEL_PASS_FORWARD);
         }
@@ -184,13 +216,6 @@ void model_loss(struct model *m, const int32_t *labels, struct model_loss *out)
 
 /* --- backward -------------------------------------------------------------------------------- */
 
-static void arena_range(const struct layer *l, size_t *offset, size_t *count)
-{
-    const struct param *first = layer_param(l, 0), *last = layer_param(l, l->param_count - 1);
-    *offset = first->offset;
-    *count = last->offset + tensor_round(last->count) - first->offset;
-}
-
 void model_dense_gradients(struct model *m, size_t layer)
 {
     struct layer *l = &m->layers[layer];
@@ -203,19 +228,8 @@ static void report(struct model *m, struct layer *l, const struct model_hooks *h
     size_t offset, count;
     arena_range(l, &offset, &count);
     if (l->factored && hooks && hooks->factors) {
-        const struct blob *in = layer_in(l), *out = layer_out(l);
-        hooks->factors(hooks->ctx, &(struct model_factors){
-                                       .layer = l->index,
-                                       .a = in->value,
-                                       .d = out->grad,
-                                       .a_width = blob_size(in),
-                                       .d_width = blob_size(out),
-                                       .first = m->split.row_first,
-                                       .count = m->split.rows,
-                                       .global = m->split.global,
-                                       .offset = offset,
-                                       .arena_count = count,
-                                   });
+        struct model_factors f = factors_of(m, l);
+        hooks->factors(hooks->ctx, &f);
         return;
     }
     if (l->factored) {

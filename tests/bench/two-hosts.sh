@@ -31,8 +31,15 @@ rate() { # 1gbit
     done
 }
 
-# What mpirun calls instead of ssh.
-printf '#!/bin/sh\nhost=$1\nshift\nexec ip netns exec "$host" sh -c "$*"\n' >"$dir/agent" && chmod +x "$dir/agent"
+# What mpirun calls instead of ssh. Names and folders of their own: Open MPI's daemons would meet in /tmp/ompi.HOST otherwise.
+mkdir "$dir/$a" "$dir/$b" || exit 1
+cat >"$dir/agent" <<SH || exit 1
+#!/bin/sh
+host=\$1
+shift
+exec ip netns exec "\$host" unshare --uts sh -c "hostname \$host; TMPDIR=$dir/\$host; export TMPDIR; \$*"
+SH
+chmod +x "$dir/agent"
 ranks() {
     (cd "$dir" && ip netns exec $a mpirun -n 2 --host $a:1,$b:1 --bind-to none --mca plm_rsh_agent "$dir/agent" --mca pml ob1 \
         --mca btl tcp,self --mca btl_tcp_if_include eth0 --mca oob_tcp_if_include eth0 "$bin/nephron-mpi" "$@" 2>"$dir/errors") ||

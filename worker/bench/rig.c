@@ -144,11 +144,16 @@ int rig_run(struct rig *r, struct rig_step *out, struct err *e)
 {
     double begin = now(), cpu = cpu_now();
     *out = (struct rig_step){0};
-    model_forward(r->model, &(struct model_batch){.x = r->images,
-                                                  .count = r->rows,
-                                                  .global = r->opt.train ? r->global : 0,
-                                                  .step = r->step++,
-                                                  .mode = r->opt.train ? MODEL_TRAIN : MODEL_EVAL});
+    struct model_batch batch = {.x = r->images,
+                                .count = r->rows,
+                                .global = r->opt.train ? r->global : 0,
+                                .step = r->step++,
+                                .mode = r->opt.train ? MODEL_TRAIN : MODEL_EVAL};
+    if (r->opt.train) {
+        exchange_forward(r->exchange, &batch);
+    } else {
+        model_forward(r->model, &batch);
+    }
     out->forward = now() - begin;
     if (r->opt.train && learn(r, out, e) < 0) {
         return -1;
