@@ -11,6 +11,7 @@
 #include "pipeline.h"
 #include "remote.h"
 #include "repo.h"
+#include "repro_stop.h"
 #include "store.h"
 
 #include <fcntl.h>
@@ -121,27 +122,32 @@ int repro_pull(struct run *run, const struct stage *st, struct err *e)
 
 /* ---- signals ---- */
 
-/* Passes a new signal on: the first as it is, the second (or too much patience) as KILL. */
+static void kill_all(struct run *run, int sig)
+{
+    if (run->runner != NULL) {
+        run->runner->ops->kill(run->runner, RUNNER_ALL, sig);
+    }
+}
+
+/* Passes a new signal on: each kind once as it is, the second that should end all (or too much
+ * patience after the first) as KILL. */
 static void look_at_signals(struct run *run)
 {
     const struct repro_stop *stop = run->c->stop;
-    if (stop == NULL || stop->count == 0) {
+    if (stop == NULL || stop->signal == 0) {
         return;
     }
-    if (run->stops_seen == 0) {
+    if (run->passed_on != stop->signal && run->stops_seen < 2) {
+        run->passed_on = stop->signal;
         run->stops_seen = 1;
         plan_stop(run->plan);
         run->kill_us = clock_mono_us(run->clock) + INTERRUPT_PATIENCE_US;
-        if (run->runner != NULL) {
-            run->runner->ops->kill(run->runner, RUNNER_ALL, stop->signal);
-        }
+        kill_all(run, run->passed_on);
     }
-    bool impatient = stop->count > 1 || clock_mono_us(run->clock) > run->kill_us;
-    if (impatient && run->stops_seen == 1) {
+    bool late = run->passed_on != SIGUSR1 && clock_mono_us(run->clock) > run->kill_us;
+    if ((stop->count > 1 || late) && run->stops_seen == 1) {
         run->stops_seen = 2;
-        if (run->runner != NULL) {
-            run->runner->ops->kill(run->runner, RUNNER_ALL, SIGKILL);
-        }
+        kill_all(run, SIGKILL);
     }
 }
 
@@ -449,11 +455,16 @@ static int finish(struct run *run, int rc, struct repro_result *result, struct e
         rc = -1;
         result->exit_code = 255;
     }
-    if (run->stops_seen > 0) {
+    /* A warning that came while the last stage ended was heeded in time. */
+    bool all_done = rc == 0 && run->done_count == run->count;
+    if (run->stops_seen > 0 && !(all_done && run->passed_on == SIGUSR1)) {
         if (rc == 0) {
-            rc = err_set(e, ERR_INTERRUPTED, "interrupted by the user");
+            rc = err_set(e, ERR_INTERRUPTED,
+                         run->passed_on == SIGUSR1
+                             ? "stopped by SIGUSR1; the same command goes on from here"
+                             : "interrupted by the user");
         }
-        result->exit_code = 128 + run->c->stop->signal;
+        result->exit_code = repro_stop_exit(run->c->stop);
     }
     return rc;
 }

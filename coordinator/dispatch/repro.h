@@ -3,7 +3,6 @@
 
 #include "graph.h"
 
-#include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -12,6 +11,7 @@ struct err;
 struct event_sink;
 struct repo;
 struct repolock;
+struct repro_stop;
 struct runner;
 struct runner_hooks;
 struct reporter;
@@ -34,12 +34,6 @@ struct repro_options {
     bool wait; /* --wait: for the locks */
     bool quiet;
     const char *cmd; /* for lock holders: "nephron repro" */
-};
-
-/* Set by signal handlers: the first signal ends the run in order, the second at once. */
-struct repro_stop {
-    volatile sig_atomic_t signal; /* SIGINT, SIGTERM; 0: go on */
-    volatile sig_atomic_t count;
 };
 
 /* What the engine works with; all borrowed for the call. */
@@ -70,7 +64,7 @@ struct repro_context {
 struct repro_result {
     size_t considered, ran, failed, skipped;
     bool interrupted;
-    int exit_code; /* what the process should exit with: 0, 255, 75, 130, 143 */
+    int exit_code; /* what the process should exit with: 0, 255, 75, 85, 130, 143 */
 };
 
 /* Fills *result; -1 with *e set (the text DVC prints after "ERROR: ") when result->exit_code is not

@@ -13,6 +13,7 @@
 #include "repolock.h"
 #include "runner.h"
 #include "reporter.h"
+#include "repro_stop.h"
 #include "store.h"
 
 #include <errno.h>
@@ -40,17 +41,9 @@ struct session {
     struct repro_args *args;
     int slots;
     bool run_begun;
+    const struct repro_stop *stop;
     struct repolock lock; /* --wait: taken before the pipeline is read */
 };
-
-/* The one variable of this program that a signal handler writes. */
-static struct repro_stop stop;
-
-static void on_stop(int sig)
-{
-    stop.signal = sig == SIGHUP ? SIGTERM : sig;
-    stop.count = stop.count + 1;
-}
 
 static void on_pipe(int sig)
 {
@@ -58,14 +51,10 @@ static void on_pipe(int sig)
      */
 }
 
-static void install_signals(void)
+static void catch_pipe(void)
 {
-    struct sigaction sa = {.sa_handler = on_stop};
+    struct sigaction sa = {.sa_handler = on_pipe};
     sigemptyset(&sa.sa_mask);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
-    sa.sa_handler = on_pipe;
     sigaction(SIGPIPE, &sa, NULL);
 }
 
@@ -188,7 +177,7 @@ static struct runner *open_runner(void *ctx, struct repro_context *c,
     }
     s->run_begun = b->run_begin != NULL;
     if (b->open_runner != NULL) {
-        return b->open_runner(b->ctx, hooks, lock_fd, e);
+        return b->open_runner(b->ctx, hooks, lock_fd, s->stop, e);
     }
     const struct runner_local_options o = {
         .slots = s->slots,
@@ -336,7 +325,7 @@ static int with_graph(struct session *s, struct repo *r, int argc, char **argv, 
             .open_runner = open_runner,
             .confirm = confirm,
             .ctx = s,
-            .stop = &stop,
+            .stop = s->stop,
             .repro_lock = &s->lock,
             .slots = s->slots,
             .threads_per_slot = s->backend->threads_per_slot,
@@ -380,7 +369,8 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
     if (a.verbose > 0) {
         log_set_level(a.verbose > 1 ? LOG_DEBUG : LOG_INFO);
     }
-    install_signals();
+    catch_pipe();
+    s.stop = repro_stop_catch();
     if (b.open_runner == NULL) {
         /* As DVC (close_fds): stages get 0, 1, 2 and nothing that our parent left open. */
         close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
@@ -391,10 +381,11 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
     } else {
         /* Who waits reads the pipeline afterwards, and holds nothing that the other needs to end.
          */
-        bool go = !a.opt.wait || a.opt.dry ||
-                  repolock_acquire(&s.lock, &r, REPOLOCK_REPRO, cmd, true, &stop.count, &e) == 0;
+        bool go =
+            !a.opt.wait || a.opt.dry ||
+            repolock_acquire(&s.lock, &r, REPOLOCK_REPRO, cmd, true, &s.stop->signal, &e) == 0;
         code = go                          ? with_graph(&s, &r, argc, argv, &e)
-               : e.code == ERR_INTERRUPTED ? report_error(&e, 128 + stop.signal)
+               : e.code == ERR_INTERRUPTED ? report_error(&e, repro_stop_exit(s.stop))
                                            : report_error(&e, 255);
         repolock_release(&s.lock);
         repo_close(&r);

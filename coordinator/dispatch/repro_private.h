@@ -124,8 +124,9 @@ struct run {
     bool looked_ahead;
     bool acted; /* a stage has begun to change files: `ahead` is out of date */
     bool logs_made;
-    bool paused; /* the repository is in other hands */
-    int stops_seen;
+    bool paused;     /* the repository is in other hands */
+    int stops_seen;  /* 1: a signal was passed on; 2: KILL was */
+    int passed_on;   /* the newest of those */
     int64_t kill_us; /* when patience with interrupted stages ends; 0: not interrupted */
     size_t *failed;
     size_t failed_count, ran_count, skipped_count, done_count;
