@@ -28,6 +28,13 @@ int comm_launched_world(void)
     return 1;
 }
 
+void comm_idle(struct comm *c)
+{
+    if (c->idle != NULL) {
+        c->idle(c->idle_ctx);
+    }
+}
+
 int comm_barrier(struct comm *c, struct err *e)
 {
     return c->ops->barrier(c, e);
@@ -126,6 +133,7 @@ int comm_gather_wait(struct comm *c, struct err *e)
 
 int comm_progress(struct comm *c, struct err *e)
 {
+    comm_idle(c);
     return c->ops->progress(c, e);
 }
 

@@ -49,6 +49,8 @@ struct comm_ops {
 struct comm {
     const struct comm_ops *ops;
     int rank, size;
+    void (*idle)(void *ctx); /* called while a rank waits, and by comm_idle; NULL: nothing */
+    void *idle_ctx;
 };
 
 /* One rank. Returns new (comm_close); never NULL. */
@@ -56,6 +58,12 @@ struct comm *comm_single_new(void);
 /* All ranks of the launcher's job. Starts MPI (MPI_THREAD_FUNNELED) and, with comm_close, ends it.
  * Returns new; ERR_REMOTE with MPI's words. */
 struct comm *comm_mpi_open(struct err *e);
+/*
+ * Ranks of a launcher's job in which MPI runs already, as a comm of their own, in the order of the
+ * list (numbers of the whole job). Collective over these ranks alone: the others take no part and
+ * may be in groups of their own. Returns new (comm_close).
+ */
+struct comm *comm_mpi_group(const int *ranks, int count, struct err *e);
 /* Ranks that the launcher's environment tells of (Open MPI, PMIx, MPICH's PMI, Slurm); 1 without
  * any. */
 int comm_launched_world(void);
@@ -92,6 +100,9 @@ int comm_finish(struct comm *c, struct err *e);
  */
 const char *comm_sum_way(struct comm *c, size_t n);
 
+/* A moment at which other work of this rank may be looked after (comm.idle). Waiting and
+ * comm_progress are such moments by themselves; loops that compute for long call it. */
+void comm_idle(struct comm *c);
 /* Ranks of one colour form a group, ordered by key. Returns new (comm_close, before c's). */
 struct comm *comm_split(struct comm *c, int color, int key, struct err *e);
 /* This rank's number among the ranks of its host, and how many those are. */

@@ -30,8 +30,9 @@ int comm_mpi_check(int code, const char *what, struct err *e)
     return err_set(e, ERR_REMOTE, "MPI: %s failed: %s", what, text);
 }
 
-void comm_pause(struct comm_pause *p)
+void comm_pause(struct comm *c, struct comm_pause *p)
 {
+    comm_idle(c);
     if (p->rounds++ < SPIN_ROUNDS) {
         sched_yield();
         return;
@@ -41,7 +42,8 @@ void comm_pause(struct comm_pause *p)
     clock_sleep_us(p->us);
 }
 
-static int wait_all(int count, MPI_Request *requests, const char *what, struct err *e)
+static int wait_all(struct comm *c, int count, MPI_Request *requests, const char *what,
+                    struct err *e)
 {
     struct comm_pause pause = {0};
     for (;;) {
@@ -50,7 +52,7 @@ static int wait_all(int count, MPI_Request *requests, const char *what, struct e
         if (code != MPI_SUCCESS || done) {
             return comm_mpi_check(code, what, e);
         }
-        comm_pause(&pause);
+        comm_pause(c, &pause);
     }
 }
 
@@ -60,7 +62,7 @@ static int mpi_barrier(struct comm *c, struct err *e)
     if (comm_mpi_check(MPI_Ibarrier(comm_mpi_of(c)->handle, &request), "barrier", e) < 0) {
         return -1;
     }
-    return wait_all(1, &request, "barrier", e);
+    return wait_all(c, 1, &request, "barrier", e);
 }
 
 static int mpi_bcast(struct comm *c, void *data, size_t bytes, int root, struct err *e)
@@ -70,7 +72,7 @@ static int mpi_bcast(struct comm *c, void *data, size_t bytes, int root, struct 
         MPI_Request request = MPI_REQUEST_NULL;
         int code =
             MPI_Ibcast((char *)data + at, (int)n, MPI_BYTE, root, comm_mpi_of(c)->handle, &request);
-        if (comm_mpi_check(code, "broadcast", e) < 0 || wait_all(1, &request, "broadcast", e) < 0) {
+        if (comm_mpi_check(code, "broadcast", e) < 0 || wait_all(c, 1, &request, "broadcast", e) < 0) {
             return -1;
         }
     }
@@ -107,7 +109,7 @@ static int mpi_allgatherv(struct comm *c, void *data, const size_t *offsets, con
 {
     struct gather g = {0};
     int rc = gather_begin(c, &g, data, offsets, bytes, e);
-    rc = rc == 0 ? wait_all(1, &g.request, "gather", e) : rc;
+    rc = rc == 0 ? wait_all(c, 1, &g.request, "gather", e) : rc;
     gather_release(&g);
     return rc;
 }
@@ -137,7 +139,7 @@ static int mpi_gather_wait(struct comm *c, struct err *e)
         if (done) {
             break;
         }
-        comm_pause(&pause);
+        comm_pause(c, &pause);
     }
     gather_release(g);
     if (++m->gather_first == m->gather_count) {
@@ -173,7 +175,7 @@ static int mpi_finish(struct comm *c, struct err *e)
             return -1;
         }
         if (!comm_sums_done(m)) {
-            comm_pause(&pause);
+            comm_pause(c, &pause);
         }
     }
     return 0;
@@ -196,7 +198,7 @@ static int exchange(struct comm *c, const void *out, void *in, size_t bytes, int
                            "send", e) < 0) {
             return -1;
         }
-        if (wait_all(2, r, "exchange between ranks", e) < 0) {
+        if (wait_all(c, 2, r, "exchange between ranks", e) < 0) {
             return -1;
         }
     }
@@ -341,6 +343,24 @@ static const struct comm_ops mpi_ops = {
     .fail = mpi_fail,
     .close = mpi_close,
 };
+
+/* MPI's own call is collective over a group alone only with a communicator to find it by: the job's.
+ */
+struct comm *comm_mpi_group(const int *ranks, int count, struct err *e)
+{
+    MPI_Comm world = MPI_COMM_WORLD, handle = MPI_COMM_NULL;
+    MPI_Group all = MPI_GROUP_NULL, some = MPI_GROUP_NULL;
+    int rc = comm_mpi_check(MPI_Comm_group(world, &all), "group", e);
+    rc = rc == 0 ? comm_mpi_check(MPI_Group_incl(all, count, ranks, &some), "group", e) : rc;
+    rc = rc == 0 ? comm_mpi_check(MPI_Comm_create_group(world, some, 0, &handle), "group", e) : rc;
+    if (some != MPI_GROUP_NULL) {
+        MPI_Group_free(&some);
+    }
+    if (all != MPI_GROUP_NULL) {
+        MPI_Group_free(&all);
+    }
+    return rc == 0 ? wrap(handle, false, e) : NULL;
+}
 
 struct comm *comm_mpi_open(struct err *e)
 {

@@ -60,13 +60,13 @@ static inline struct comm_mpi *comm_mpi_of(struct comm *c)
 /* 0, or -1 with MPI's words. */
 int comm_mpi_check(int code, const char *what, struct err *e);
 
-/* How a waiting rank waits: it spins a moment (a partner is usually as far as we are), then gives
- * the core away for longer and longer. Start with {0}. */
+/* How a waiting rank waits: it looks after its other work (comm_idle), spins a moment (a partner is
+ * usually as far as we are), then gives the core away for longer and longer. Start with {0}. */
 struct comm_pause {
     unsigned rounds;
     int64_t us;
 };
-void comm_pause(struct comm_pause *p);
+void comm_pause(struct comm *c, struct comm_pause *p);
 
 /* comm_sum.c: the float sums of comm.h. */
 int comm_sums_start(struct comm *c, float *v, size_t n, struct err *e);

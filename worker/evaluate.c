@@ -67,6 +67,7 @@ static int set_up(struct evaluation *v, struct err *e)
     if (imageset_open(&v->set, &want, e) < 0) {
         return -1;
     }
+    v->set.stop = v->opt->stop;
     score_everything(v);
     score_init(&v->score, v->info.class_count);
     size_t world = (size_t)v->opt->comm->size;
@@ -146,6 +147,28 @@ static void begin_run(struct evaluation *v)
     }
 }
 
+static int validate(struct evaluation *v, struct err *e)
+{
+    int rc = imageset_validate(&v->set, v->opt->comm, v->model, v->s->batch, &v->score, e);
+    if (rc > 0) {
+        err_set(e, ERR_INTERRUPTED, "evaluation stopped by signal %d", rc);
+        e->detail = rc;
+    }
+    return rc == 0 ? 0 : -1;
+}
+
+static void end_run(struct evaluation *v, int rc, const struct err *e)
+{
+    bool killed = rc < 0 && e->code == ERR_INTERRUPTED;
+    if (v->opt->comm->rank == 0) {
+        run_finish(&v->run,
+                   rc == 0  ? RUN_FINISHED
+                   : killed ? RUN_KILLED
+                            : RUN_FAILED,
+                   rc == 0 ? 0 : 1, rc < 0 ? e->text : NULL);
+    }
+}
+
 int evaluate_run(const struct evaluate_options *opt, struct strbuf *out, struct err *e)
 {
     struct evaluation v = {.opt = opt, .s = opt->settings};
@@ -155,15 +178,12 @@ int evaluate_run(const struct evaluate_options *opt, struct strbuf *out, struct 
     begin_run(&v);
     int rc = ranks_agree(opt->comm, set_up(&v, e), e);
     if (rc == 0) {
-        rc = imageset_validate(&v.set, opt->comm, v.model, v.s->batch, &v.score, e);
+        rc = validate(&v, e);
     }
     if (rc == 0) {
         rc = ranks_agree(opt->comm, opt->comm->rank == 0 ? conclude(&v, out, e) : 0, e);
     }
-    if (opt->comm->rank == 0) {
-        run_finish(&v.run, rc == 0 ? RUN_FINISHED : RUN_FAILED, rc == 0 ? 0 : 1,
-                   rc < 0 ? e->text : NULL);
-    }
+    end_run(&v, rc, e);
     score_report_release(&v.report);
     score_release(&v.score);
     imageset_release(&v.set);

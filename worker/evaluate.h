@@ -1,6 +1,7 @@
 #ifndef NEPHRON_EVALUATE_H
 #define NEPHRON_EVALUATE_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 struct comm;
@@ -27,12 +28,14 @@ struct evaluate_options {
     struct comm *comm;
     struct par *par;
     const struct event_sink *sink;
-    const char *model; /* NULL: settings.trained_model */
+    const char *model;                 /* NULL: settings.trained_model */
+    const volatile sig_atomic_t *stop; /* signal number once one came; NULL: never */
     int argc;
     char *const *argv;
 };
 
-/* Appends the split's description and the per-class table to `out` (rank 0). */
+/* Appends the split's description and the per-class table to `out` (rank 0). ERR_INTERRUPTED, with
+ * the signal in `detail`, when it was told to stop. */
 int evaluate_run(const struct evaluate_options *opt, struct strbuf *out, struct err *e);
 
 #endif

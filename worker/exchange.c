@@ -27,8 +27,6 @@ struct exchange {
     struct model_comm norm;
     struct err failure; /* the first inside of a hook, which cannot return it */
     bool failed;
-    exchange_poll_fn *poll;
-    void *poll_ctx;
     struct model_hooks hooks;
     size_t layers[FACTORS_MAX]; /* factored ones, in the order of backward */
     size_t input_count, factor_count;
@@ -60,15 +58,6 @@ static void progress(void *ctx)
     struct err e = ERR_INIT;
     if (!x->failed) {
         note(x, comm_progress(x->comm, &e), &e);
-    }
-}
-
-static void between_layers(void *ctx)
-{
-    struct exchange *x = ctx;
-    progress(x);
-    if (x->poll) {
-        x->poll(x->poll_ctx);
     }
 }
 
@@ -242,7 +231,7 @@ struct exchange *exchange_new(struct comm *comm, struct model *m)
     x->m = m;
     x->offsets = xcalloc((size_t)comm->size, sizeof(size_t));
     x->bytes = xcalloc((size_t)comm->size, sizeof(size_t));
-    x->hooks = (struct model_hooks){.ctx = x, .poll = between_layers};
+    x->hooks = (struct model_hooks){.ctx = x, .poll = progress};
     if (comm->size > 1) {
         x->hooks.ready = range_ready;
         x->hooks.factors = factors_ready;
@@ -261,10 +250,4 @@ void exchange_free(struct exchange *x)
         free(x->bytes);
         free(x);
     }
-}
-
-void exchange_set_poll(struct exchange *x, exchange_poll_fn *poll, void *ctx)
-{
-    x->poll = poll;
-    x->poll_ctx = ctx;
 }

@@ -44,10 +44,6 @@ const struct exchange_report *exchange_last(const struct exchange *x);
  * waits for it. */
 int exchange_sum_start(struct comm *comm, float *v, size_t n, struct err *e);
 
-/* Called between the layers of backward, for what else must not wait; NULL: nothing. */
-typedef void exchange_poll_fn(void *ctx);
-void exchange_set_poll(struct exchange *x, exchange_poll_fn *poll, void *ctx);
-
 /* model_forward of a training batch; inputs of dense layers start to travel. exchange_backward or
  * exchange_drop must follow. */
 void exchange_forward(struct exchange *x, const struct model_batch *b);

@@ -89,12 +89,19 @@ static void even_rows(void *ctx, size_t global_rows, size_t *first, size_t *last
     *last = global_rows * (size_t)(c->rank + 1) / (size_t)c->size;
 }
 
-static int score_rows(struct loader *l, struct model *m, struct score *score, struct err *e)
+static bool is_stopped(const struct imageset *s)
+{
+    return s->stop != NULL && *s->stop != 0;
+}
+
+/* Ends early when this rank is told to stop; the others learn of it afterwards. */
+static int score_rows(const struct imageset *s, struct comm *comm, struct loader *l,
+                      struct model *m, struct score *score, struct err *e)
 {
     struct batch b;
     int more;
     loader_start(l, 0, 0);
-    while ((more = loader_next(l, &b, e)) > 0) {
+    while ((more = loader_next(l, &b, e)) > 0 && !is_stopped(s)) {
         size_t limit = model_rows(m), image = 0;
         const struct model_config *c = model_config(m);
         image = c->channels * c->height * c->width;
@@ -103,9 +110,10 @@ static int score_rows(struct loader *l, struct model *m, struct score *score, st
             model_forward(
                 m, &(struct model_batch){.x = b.x + at * image, .count = n, .mode = MODEL_EVAL});
             score_add_logits(score, model_logits(m), b.labels + at, b.samples + at, n);
+            comm_idle(comm);
         }
     }
-    return more;
+    return more < 0 ? -1 : 0;
 }
 
 /* Takes the rows of all ranks in place of this rank's. */
@@ -137,10 +145,15 @@ int imageset_validate(struct imageset *s, struct comm *comm, struct model *m, si
     };
     score_reset(score);
     struct loader *l = loader_new(&opt, e);
-    int rc = l ? score_rows(l, m, score, e) : -1;
+    int rc = l ? score_rows(s, comm, l, m, score, e) : -1;
+    int64_t sig = is_stopped(s) ? *s->stop : 0;
     loader_free(l);
-    if (ranks_agree(comm, rc, e) < 0) {
+    if (ranks_agree(comm, rc, e) < 0 || comm_max(comm, &sig, 1, e) < 0) {
         return -1;
+    }
+    if (sig > 0) {
+        score_reset(score);
+        return (int)sig;
     }
     return comm->size > 1 ? gather_rows(comm, score, e) : 0;
 }

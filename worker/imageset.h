@@ -4,6 +4,7 @@
 #include "dataset.h"
 #include "split.h"
 
+#include <signal.h>
 #include <stddef.h>
 
 struct comm;
@@ -23,6 +24,8 @@ struct imageset {
     struct dataset data;
     struct split split;
     struct pixels *pixels;
+    /* The caller's: a signal number once one came, which ends a validation early; NULL: never. */
+    const volatile sig_atomic_t *stop;
 };
 
 struct imageset_options {
@@ -42,6 +45,8 @@ int imageset_warn_copies(struct imageset *s, struct par *par, struct err *e);
  * Runs the model over the validation part, sharded over the ranks, and gathers the rows of all of
  * them in `score` (emptied first): every rank then has the same rows. Collective.
  * batch: rows of a global batch; a rank's part of it must fit model_rows().
+ * Returns 0, or the signal that stopped it (> 0, the same on every rank; `score` is then empty), or
+ * -1.
  */
 int imageset_validate(struct imageset *s, struct comm *comm, struct model *m, size_t batch,
                       struct score *score, struct err *e);

@@ -33,6 +33,9 @@
 
 static int exit_code(const struct err *e)
 {
+    if (e->code == ERR_INTERRUPTED && e->detail > 0) {
+        return e->detail == SIGUSR1 ? TRAIN_EXIT_REQUEUE : 128 + e->detail;
+    }
     return e->code == ERR_USAGE || e->code == ERR_CONFIG ? 2 : 1;
 }
 
@@ -120,9 +123,6 @@ static const struct event_sink *stage_sink(struct stage *s, const struct mpi_con
 bool mpi_parse(const struct opt_spec *spec, const struct mpi_context *x, int argc, char **argv,
                struct opt_list *args, int *code, struct err *e)
 {
-    if (x->comm->rank > 0 && freopen("/dev/null", "w", stdout) == NULL) {
-        log_warn("worker", "cannot silence this rank");
-    }
     enum opt_result r = opt_parse(spec, argc, argv, args, e);
     *code = r == OPT_HELP ? 0 : 2;
     return r == OPT_OK;
@@ -255,6 +255,7 @@ static int do_evaluate(const struct mpi_context *x, const struct stage_options *
                                                      .par = s.par,
                                                      .sink = stage_sink(&s, x),
                                                      .model = model,
+                                                     .stop = x->stop,
                                                      .argc = argc,
                                                      .argv = argv},
                           &out, e);
@@ -474,3 +475,41 @@ const struct mpi_command mpi_commands[] = {
     {"bench", bench_command, "speed of this machine or cluster"},
     {NULL, NULL, NULL},
 };
+
+/* --- running them ---------------------------------------------------------------------------- */
+
+const struct mpi_command *mpi_command_find(const char *name)
+{
+    for (const struct mpi_command *c = mpi_commands; c->name; c++) {
+        if (strcmp(c->name, name) == 0) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+/* What fails on every rank for the same reason is said once, by rank 0. */
+static bool should_say(const struct err *e, int rank)
+{
+    return e->text[0] && !ranks_is_foreign(e) &&
+           (rank == 0 ||
+            (e->code != ERR_USAGE && e->code != ERR_INTERRUPTED && e->code != ERR_LIMIT));
+}
+
+int mpi_command_run(const struct mpi_command *c, const struct mpi_context *x, int argc, char **argv)
+{
+    struct err e = ERR_INIT;
+    int rank = x->comm->rank;
+    int code = c->run(x, argc, argv, &e);
+    if (code != 0 && should_say(&e, rank)) {
+        char mark[32] = "";
+        if (rank > 0) {
+            snprintf(mark, sizeof(mark), "rank %d: ", rank);
+        }
+        fprintf(stderr, "nephron: error: %s%s\n", mark, e.text);
+    }
+    if (code != 0 && e.code == ERR_REMOTE && strncmp(e.text, "MPI:", 4) == 0) {
+        comm_fail(x->comm, code);
+    }
+    return code;
+}

@@ -28,11 +28,17 @@ struct mpi_command {
 
 struct opt_list;
 struct opt_spec;
-/* opt_parse on all ranks; true: go on, else *code is the exit code. Help is printed by rank 0
- * alone, and stdout of the others goes nowhere from here on. */
+/* opt_parse on all ranks; true: go on, else *code is the exit code. */
 bool mpi_parse(const struct opt_spec *spec, const struct mpi_context *x, int argc, char **argv,
                struct opt_list *args, int *code, struct err *e);
 
 extern const struct mpi_command mpi_commands[]; /* ended by a NULL name */
+
+/* NULL: there is none of this name. */
+const struct mpi_command *mpi_command_find(const char *name);
+/* Runs it and says on stderr what went wrong, once for all ranks where all have the same reason.
+ * Returns the exit code. A rank whose transport failed ends all of them. */
+int mpi_command_run(const struct mpi_command *c, const struct mpi_context *x, int argc,
+                    char **argv);
 
 #endif

@@ -5,7 +5,6 @@
  */
 #include "comm.h"
 #include "mpi_commands.h"
-#include "ranks_agree.h"
 #include "repro_mpi.h"
 
 #include "err.h"
@@ -70,16 +69,6 @@ static int help(FILE *to)
     return to == stdout ? check_stdout(0) : 2;
 }
 
-static const struct mpi_command *find_command(const char *name)
-{
-    for (const struct mpi_command *c = mpi_commands; c->name; c++) {
-        if (strcmp(c->name, name) == 0) {
-            return c;
-        }
-    }
-    return NULL;
-}
-
 static int unknown(const char *name)
 {
     const char *names[16] = {"repro"};
@@ -96,22 +85,13 @@ static int unknown(const char *name)
 
 static int run(const struct mpi_command *c, struct comm *comm, int argc, char **argv)
 {
-    struct mpi_context x = {.comm = comm, .stop = &stop_signal};
-    struct err e = ERR_INIT, closing = ERR_INIT;
-    int rank = comm->rank;
-    int code = c->run(&x, argc, argv, &e);
-    /* What fails on every rank for the same reason is said once, by rank 0. */
-    if (code != 0 && e.text[0] && !ranks_is_foreign(&e) &&
-        (rank == 0 || (e.code != ERR_USAGE && e.code != ERR_INTERRUPTED && e.code != ERR_LIMIT))) {
-        char mark[32] = "";
-        if (rank > 0) {
-            snprintf(mark, sizeof(mark), "rank %d: ", rank);
-        }
-        fprintf(stderr, "nephron: error: %s%s\n", mark, e.text);
+    struct err closing = ERR_INIT;
+    /* Output is rank 0's. */
+    if (comm->rank > 0 && freopen("/dev/null", "w", stdout) == NULL) {
+        log_warn("worker", "cannot silence this rank");
     }
-    if (code != 0 && e.code == ERR_REMOTE && strncmp(e.text, "MPI:", 4) == 0) {
-        comm_fail(comm, code);
-    }
+    int code =
+        mpi_command_run(c, &(struct mpi_context){.comm = comm, .stop = &stop_signal}, argc, argv);
     if (comm_close(comm, &closing) < 0) {
         fprintf(stderr, "nephron: error: %s\n", closing.text);
         return code ? code : 1;
@@ -137,7 +117,7 @@ int main(int argc, char **argv)
     if (strcmp(argv[1], "repro") == 0) { /* the stage pool starts and ends MPI itself */
         return repro_mpi_main(argc - 1, argv + 1);
     }
-    const struct mpi_command *c = find_command(argv[1]);
+    const struct mpi_command *c = mpi_command_find(argv[1]);
     if (!c) {
         return unknown(argv[1]);
     }

@@ -8,7 +8,7 @@
 #include "log.h"
 #include "par.h"
 #include "post.h"
-#include "repro.h"
+#include "repro_stop.h"
 #include "runner.h"
 #include "seat.h"
 
@@ -118,7 +118,7 @@ struct work {
     struct seat *seat;
     struct strbuf letter; /* the newest */
     struct strbuf lines;  /* id and output not yet sent; empty when there is none */
-    int stops_seen;
+    int passed_on; /* the newest signal that the job got; SIGKILL: nothing more to pass */
     bool over;
     int exit_code;
 };
@@ -185,13 +185,17 @@ static int take_job(struct work *w, struct err *e)
     return rc;
 }
 
-static int take_letter(struct work *w, int tag, struct err *e)
+static int take_letter(struct work *w, int from, int tag, struct err *e)
 {
     uint64_t id = 0;
     uint32_t number = 0;
     switch (tag) {
     case POOL_JOB:
         return take_job(w, e);
+    case POOL_JOIN:
+    case POOL_OUTPUT:
+    case POOL_LEFT:
+        return seat_letter(w->seat, from, tag, strbuf_str(&w->letter), e);
     case POOL_KILL:
         if (w->letter.n != sizeof id + sizeof number) {
             break;
@@ -219,9 +223,13 @@ static int take_letter(struct work *w, int tag, struct err *e)
 static void look_at_signals(struct work *w)
 {
     const struct repro_stop *stop = w->opt->stop;
-    if (stop != NULL && stop->count > w->stops_seen) {
-        seat_kill(w->seat, RUNNER_ALL, w->stops_seen == 0 ? (int)stop->signal : SIGKILL);
-        w->stops_seen = stop->count;
+    if (stop == NULL || stop->signal == 0 || w->passed_on == SIGKILL) {
+        return;
+    }
+    int sig = stop->count > 1 ? SIGKILL : stop->signal;
+    if (sig != w->passed_on) {
+        w->passed_on = sig;
+        seat_kill(w->seat, RUNNER_ALL, sig);
     }
 }
 
@@ -233,7 +241,7 @@ static int turn(struct work *w, int *pause, struct err *e)
     int got = post_receive(&w->post, &w->letter, &from, &tag, e);
     if (got != 0) {
         *pause = 0;
-        return got < 0 ? -1 : take_letter(w, tag, e);
+        return got < 0 ? -1 : take_letter(w, from, tag, e);
     }
     if (post_progress(&w->post, e) < 0) {
         return -1;
@@ -261,7 +269,7 @@ int pool_work(const struct pool *p, const struct pool_options *opt, struct err *
     strbuf_init(&w.letter);
     strbuf_init(&w.lines);
     w.seat = seat_open(
-        &(struct seat_options){.pool = p, .hooks = &hooks, .no_commands = opt->no_commands});
+        &(struct seat_options){.pool = p, .post = &w.post, .hooks = &hooks, .no_commands = opt->no_commands});
     while (rc == 0 && !w.over) {
         rc = turn(&w, &pause, e);
     }

@@ -48,7 +48,16 @@ struct repro_stop;
  * part of a gang, at the price of starting MPI once a gang (about 0.3 s).
  */
 
-enum pool_tag { POOL_JOB = 1, POOL_KILL, POOL_STOP, POOL_LINES, POOL_RESULT };
+enum pool_tag {
+    POOL_JOB = 1,
+    POOL_KILL,
+    POOL_STOP,
+    POOL_LINES,
+    POOL_RESULT,
+    POOL_JOIN,
+    POOL_OUTPUT,
+    POOL_LEFT,
+};
 
 #define POOL_HOST_MAX 256
 

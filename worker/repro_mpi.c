@@ -6,33 +6,14 @@
 #include "pool.h"
 #include "post.h"
 #include "repro_cli.h"
+#include "repro_stop.h"
 #include "runner_mpi.h"
 #include "tracked.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include <mpi.h>
-
-/* What a signal handler of a rank above 0 writes; rank 0 has the one of repro_cli.c. */
-static struct repro_stop stop;
-
-static void on_stop(int sig)
-{
-    stop.signal = sig == SIGHUP ? SIGTERM : sig;
-    stop.count = stop.count + 1;
-}
-
-static void install_signals(void)
-{
-    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
-    struct sigaction sa = {.sa_handler = on_stop};
-    sigemptyset(&sa.sa_mask);
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        sigaction(signals[i], &sa, NULL);
-    }
-}
 
 /* Every rank has the same words: nobody needs to be told of -q. */
 static bool is_quiet(int argc, char **argv)
@@ -55,13 +36,14 @@ struct coordinator {
 };
 
 static struct runner *open_runner(void *ctx, const struct runner_hooks *hooks, int lock_fd,
-                                  struct err *e)
+                                  const struct repro_stop *stop, struct err *e)
 {
     const struct coordinator *c = ctx;
     return runner_mpi_new(&(struct runner_mpi_options){.pool = c->pool,
                                                        .hooks = hooks,
                                                        .run = tracked_run(c->tracked),
                                                        .no_commands = c->quiet,
+                                                       .stop = stop,
                                                        .lock_fd = lock_fd});
 }
 
@@ -141,8 +123,8 @@ static int take_part(struct pool *p, int argc, char **argv)
             return give_up(p, &e);
         }
     } else {
-        install_signals();
-        code = pool_work(p, &(struct pool_options){.no_commands = quiet, .stop = &stop}, &e);
+        const struct pool_options opt = {.no_commands = quiet, .stop = repro_stop_catch()};
+        code = pool_work(p, &opt, &e);
         if (code < 0) {
             return give_up(p, &e);
         }

@@ -4,10 +4,12 @@
 #include "alloc.h"
 #include "clock.h"
 #include "err.h"
+#include "gang.h"
 #include "job.h"
 #include "log.h"
 #include "pool.h"
 #include "post.h"
+#include "repro_stop.h"
 #include "run.h"
 #include "runner.h"
 #include "seat.h"
@@ -22,8 +24,8 @@
 #define PARENT "NEPHRON_PARENT_RUN="
 
 struct remote { /* what rank r > 0 does */
-    bool busy;
-    struct job job; /* id, stage, slot; no commands */
+    bool busy, inside; /* `inside`: as a gang, which no signal cuts off */
+    struct job job;    /* id, stage, slot; no commands */
     char *stage;
 };
 
@@ -35,6 +37,7 @@ struct mpi_runner {
     struct remote *remotes; /* [size]; 0 unused */
     struct strbuf letter;
     atomic_int woken;
+    bool closing;
     int pause_us; /* over several waits: an idle coordinator sleeps longer */
 };
 
@@ -104,6 +107,7 @@ static int mpi_start(struct runner *r, const struct job *j, struct err *e)
     }
     if (j->slot > 0) {
         struct remote *w = &m->remotes[j->slot];
+        w->inside = gang_suits(j);
         w->stage = xstrdup(j->stage);
         w->job = (struct job){.id = j->id, .stage = w->stage, .slot = j->slot, .slots = j->slots};
         w->busy = true;
@@ -147,6 +151,9 @@ static int take_letter(struct mpi_runner *m, int from, int tag, struct arena *a,
     struct str bytes = strbuf_str(&m->letter);
     struct remote *w = &m->remotes[from];
     uint64_t id = 0;
+    if (tag == POOL_OUTPUT || tag == POOL_LEFT) {
+        return seat_letter(m->seat, from, tag, bytes, e);
+    }
     if (from == 0 || !w->busy) {
         return bad_letter(from, tag, bytes.n, e);
     }
@@ -221,7 +228,7 @@ static int mpi_wait(struct runner *r, int timeout_ms, struct arena *a, struct jo
             return 0;
         }
         /* Not in poll: the end of this rank's own job and a wake-up are seen after the pause at the latest. */
-        if (!sleep_us(post_pause(&m->pause_us))) {
+        if (!seat_computes(m->seat) && !sleep_us(post_pause(&m->pause_us))) {
             return 0;
         }
     }
@@ -242,9 +249,30 @@ static void kill_remote(struct mpi_runner *m, int rank, int sig)
     }
 }
 
+static bool any_inside(const struct mpi_runner *m)
+{
+    bool inside = seat_computes(m->seat);
+    for (int rank = 1; rank < m->opt.pool->size && !inside; rank++) {
+        inside = m->remotes[rank].busy && m->remotes[rank].inside;
+    }
+    return inside;
+}
+
+/* Whoever asks a second time, or has waited too long, wants an end; a command inside a rank has it
+ * only together with its rank. */
+static void end_at_once(const struct mpi_runner *m)
+{
+    log_warn("pool", "a stage runs inside its ranks and has not come to its next step: ending them; "
+                     "what is finished is in the journal, trainings go on from their last checkpoint");
+    MPI_Abort(m->opt.pool->comm, m->opt.stop != NULL ? repro_stop_exit(m->opt.stop) : 1);
+}
+
 static void mpi_kill(struct runner *r, uint64_t id, int sig)
 {
     struct mpi_runner *m = self(r);
+    if (id == RUNNER_ALL && sig == SIGKILL && !m->closing && any_inside(m)) {
+        end_at_once(m);
+    }
     seat_kill(m->seat, id, sig);
     for (int rank = 1; rank < m->opt.pool->size; rank++) {
         const struct remote *w = &m->remotes[rank];
@@ -274,6 +302,7 @@ static void mpi_close(struct runner *r)
     struct mpi_runner *m = self(r);
     struct err e = ERR_INIT;
     int rc = 0;
+    m->closing = true;
     if (any_busy(m)) {
         mpi_kill(r, RUNNER_ALL, SIGKILL);
     }
@@ -318,6 +347,7 @@ struct runner *runner_mpi_new(const struct runner_mpi_options *opt)
     strbuf_init(&m->letter);
     m->remotes = xcalloc((size_t)opt->pool->size, sizeof *m->remotes);
     m->seat = seat_open(&(struct seat_options){.pool = opt->pool,
+                                               .post = &m->post,
                                                .hooks = opt->hooks,
                                                .no_commands = opt->no_commands,
                                                .lock_fd = opt->lock_fd});

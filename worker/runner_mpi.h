@@ -5,6 +5,7 @@
 
 struct err;
 struct pool;
+struct repro_stop;
 struct run;
 struct runner;
 struct runner_hooks;
@@ -18,6 +19,7 @@ struct runner_mpi_options {
     const struct pool *pool;          /* kept until close */
     const struct runner_hooks *hooks; /* kept until close; `line` also for the lines of other ranks, `command` for slot 0 only */
     const struct run *run;            /* told what each rank does (EVENT_RANK); NULL: nobody */
+    const struct repro_stop *stop;    /* kept until close: its exit code is that of a job ended at once; NULL: none */
     bool no_commands;
     int lock_fd;                      /* as runner_local_options.guard_keep_fd */
 };

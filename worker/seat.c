@@ -3,8 +3,8 @@
 
 #include "alloc.h"
 #include "err.h"
+#include "gang.h"
 #include "pool.h"
-#include "proc.h"
 #include "runner.h"
 
 #include <stdio.h>
@@ -14,11 +14,11 @@
 
 struct seat {
     struct seat_options opt;
-    struct runner *local;
-    bool busy;
-    struct arena arena;       /* of the job under way */
-    struct job asked, made;   /* as it came, as it runs */
-    char *hostfile;           /* NULL: no gang */
+    struct runner *local, *gang;
+    bool busy;          /* with a child; the gang knows for itself */
+    struct arena arena; /* of the child's job */
+    struct job job;
+    char *hostfile; /* NULL: the job asked for no ranks */
 };
 
 struct seat *seat_open(const struct seat_options *opt)
@@ -31,10 +31,14 @@ struct seat *seat_open(const struct seat_options *opt)
                                                                .hooks = opt->hooks,
                                                                .guard = true,
                                                                .guard_keep_fd = opt->lock_fd});
+    s->gang = gang_new(&(struct gang_options){.pool = opt->pool,
+                                              .post = opt->post,
+                                              .hooks = opt->hooks,
+                                              .no_commands = opt->no_commands});
     return s;
 }
 
-static void job_over(struct seat *s)
+static void child_over(struct seat *s)
 {
     if (s->hostfile != NULL) {
         unlink(s->hostfile);
@@ -51,12 +55,13 @@ void seat_close(struct seat *s)
 {
     if (s != NULL) {
         s->local->ops->close(s->local);
-        job_over(s);
+        child_over(s);
+        s->gang->ops->close(s->gang);
         free(s);
     }
 }
 
-/* ---- gangs ---- */
+/* ---- children ---- */
 
 /* "host slots=n" for the gang's ranks, neighbours on one host together. */
 static void hostfile_text(const struct pool *p, const struct job *j, struct strbuf *b)
@@ -94,58 +99,10 @@ static char *write_hostfile(const struct pool *p, const struct job *j, struct er
     return out;
 }
 
-/* Where the word after `nephron ` begins when it is a command that runs on several ranks; else NULL. */
-static const char *parallel_command(const char *cmd)
+static int give_hostfile(struct seat *s, struct err *e)
 {
-    static const char program[] = "nephron ";
-    static const char *const words[] = {"train", "evaluate", "prepare"};
-    if (strncmp(cmd, program, sizeof program - 1) != 0) {
-        return NULL;
-    }
-    const char *word = cmd + strspn(cmd + sizeof program - 1, " ") + sizeof program - 1;
-    size_t n = strcspn(word, " \t\n;&|<>()");
-    for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
-        if (strlen(words[i]) == n && memcmp(words[i], word, n) == 0) {
-            return word;
-        }
-    }
-    return NULL;
-}
-
-static int gang_command(struct seat *s, const char *cmd, const char **out, struct err *e)
-{
-    const char *word = s->asked.ranks > 1 ? parallel_command(cmd) : NULL;
-    *out = cmd;
-    if (word == NULL) {
-        return 0;
-    }
-    struct strbuf b, program;
-    strbuf_init(&b);
-    strbuf_init(&program);
-    int rc = proc_self_dir(&program, e);
-    if (rc == 0) {
-        strbuf_adds(&program, "/nephron-mpi");
-        strbuf_addf(&b, "mpirun -q -n %d --oversubscribe --bind-to none%s --hostfile ", s->asked.ranks,
-                    geteuid() == 0 ? " --allow-run-as-root" : "");
-        strbuf_add_shell_word(&b, str_from(s->hostfile));
-        strbuf_addch(&b, ' ');
-        strbuf_add_shell_word(&b, strbuf_str(&program));
-        strbuf_addf(&b, " %s", word);
-        *out = arena_str(&s->arena, strbuf_str(&b)).p;
-        if (s->made.threads > 0) { /* the share of each rank, not of the whole gang */
-            int each = s->asked.threads / s->asked.ranks;
-            s->made.threads = each > 0 ? each : 1;
-        }
-    }
-    strbuf_release(&program);
-    strbuf_release(&b);
-    return rc;
-}
-
-static int make_gang(struct seat *s, struct err *e)
-{
-    struct job *j = &s->made;
-    s->hostfile = write_hostfile(s->opt.pool, &s->asked, e);
+    struct job *j = &s->job;
+    s->hostfile = write_hostfile(s->opt.pool, j, e);
     if (s->hostfile == NULL) {
         return -1;
     }
@@ -155,67 +112,57 @@ static int make_gang(struct seat *s, struct err *e)
     }
     env[j->env_count++] = arena_printf(&s->arena, "NEPHRON_HOSTFILE=%s", s->hostfile);
     j->env = env;
-    const char **cmds = ARENA_ARRAY(&s->arena, j->cmd_count + 1, const char *);
-    for (size_t i = 0; i < j->cmd_count; i++) {
-        if (gang_command(s, s->asked.cmds[i], &cmds[i], e) < 0) {
-            return -1;
-        }
-    }
-    j->cmds = cmds;
     return 0;
+}
+
+static int start_child(struct seat *s, const struct job *j, struct err *e)
+{
+    struct strbuf packed;
+    arena_init(&s->arena);
+    s->busy = true;
+    strbuf_init(&packed);
+    job_pack(j, &packed);
+    int rc = job_unpack(strbuf_str(&packed), &s->arena, &s->job, e);
+    strbuf_release(&packed);
+    if (rc == 0 && s->job.ranks > 0) {
+        rc = give_hostfile(s, e);
+    }
+    if (rc == 0) {
+        rc = s->local->ops->start(s->local, &s->job, e);
+    }
+    if (rc < 0) {
+        child_over(s);
+    }
+    return rc;
 }
 
 /* ---- as a runner ---- */
 
 int seat_start(struct seat *s, const struct job *j, struct err *e)
 {
-    struct strbuf packed;
-    if (s->busy) {
+    if (seat_busy(s)) {
         return err_set(e, ERR_BUG, "rank %d has a job already", s->opt.pool->rank);
     }
-    arena_init(&s->arena);
-    s->busy = true;
-    strbuf_init(&packed);
-    job_pack(j, &packed);
-    int rc = job_unpack(strbuf_str(&packed), &s->arena, &s->asked, e);
-    strbuf_release(&packed);
-    s->made = s->asked;
-    if (rc == 0 && s->asked.ranks > 0) {
-        rc = make_gang(s, e);
-    }
-    if (rc == 0) {
-        rc = s->local->ops->start(s->local, &s->made, e);
-    }
-    if (rc < 0) {
-        job_over(s);
-    }
-    return rc;
+    return gang_suits(j) ? s->gang->ops->start(s->gang, j, e) : start_child(s, j, e);
 }
 
-/* The failed command as the stage says it: nobody typed our mpirun. */
-static void restore_command(const struct seat *s, struct arena *a, struct job_result *r)
+int seat_wait(struct seat *s, int timeout_ms, struct arena *a, struct job_result *out,
+              struct err *e)
 {
-    for (size_t i = 0; r->failed_cmd != NULL && i < s->made.cmd_count; i++) {
-        if (strcmp(s->made.cmds[i], r->failed_cmd) == 0) {
-            r->failed_cmd = arena_strdup(a, s->asked.cmds[i]);
-            return;
-        }
+    if (gang_busy(s->gang)) {
+        return s->gang->ops->wait(s->gang, timeout_ms, a, out, e);
     }
-}
-
-int seat_wait(struct seat *s, int timeout_ms, struct arena *a, struct job_result *out, struct err *e)
-{
     int got = s->local->ops->wait(s->local, timeout_ms, a, out, e);
     if (got > 0) {
         out->rank = s->opt.pool->rank;
-        restore_command(s, a, out);
-        job_over(s);
+        child_over(s);
     }
     return got;
 }
 
 void seat_kill(struct seat *s, uint64_t id, int sig)
 {
+    s->gang->ops->kill(s->gang, id, sig);
     s->local->ops->kill(s->local, id, sig);
 }
 
@@ -226,5 +173,28 @@ void seat_wake(struct seat *s)
 
 bool seat_busy(const struct seat *s)
 {
-    return s->busy;
+    return s->busy || gang_busy(s->gang);
+}
+
+bool seat_computes(const struct seat *s)
+{
+    return gang_computes(s->gang);
+}
+
+int seat_letter(struct seat *s, int from, int tag, struct str bytes, struct err *e)
+{
+    struct arena a;
+    struct job j;
+    if (tag != POOL_JOIN) {
+        return gang_letter(s->gang, from, tag, bytes, e);
+    }
+    if (seat_busy(s)) {
+        return err_set(e, ERR_BUG, "rank %d is called into a gang by rank %d, but has a job",
+                       s->opt.pool->rank, from);
+    }
+    arena_init(&a);
+    int rc = job_unpack(bytes, &a, &j, e);
+    rc = rc == 0 ? gang_join(s->gang, &j, e) : rc;
+    arena_release(&a);
+    return rc;
 }

@@ -110,6 +110,7 @@ static int open_data(struct trainer *t, struct err *e)
     if (imageset_open(&t->set, &want, e) < 0) {
         return -1;
     }
+    t->set.stop = t->opt->stop;
     struct augment_options augment = AUGMENT_DEFAULT;
     t->loader =
         loader_new(&(struct loader_options){.pixels = t->set.pixels,
@@ -302,8 +303,9 @@ static int end_epoch(struct trainer *t, size_t epoch, struct err *e)
                             .rate = t->step_count ? t->steps[t->step_count - 1].rate : 0};
     epoch_means(t, epoch, &row);
     if (t->set.split.valid_count > 0) {
-        if (imageset_validate(&t->set, t->comm, t->model, t->s->batch, &t->score, e) < 0) {
-            return -1;
+        int rc = imageset_validate(&t->set, t->comm, t->model, t->s->batch, &t->score, e);
+        if (rc != 0) { /* told to stop: the epoch's updates are done, its validation is not */
+            return rc < 0 ? -1 : stop_by_signal(t, epoch, loader_batches(t->loader), rc, e);
         }
         score_loss_accuracy(&t->score, &row.valid_loss, &row.valid_accuracy);
     }

@@ -41,9 +41,7 @@ struct train_options {
     const struct event_sink *sink; /* NULL: nobody listens */
     const char *checkpoint_dir;
     bool fresh, quiet;
-    const volatile sig_atomic_t *stop; /* signal number once one came; NULL: never */
-    void (*poll)(void *ctx);           /* called between layers; NULL: none */
-    void *poll_ctx;
+    const volatile sig_atomic_t *stop;          /* signal number once one came; NULL: never */
     void (*joined)(void *ctx, const char *run); /* the run's id is known; NULL: none */
     void *joined_ctx;
     int argc; /* for the run's record */

@@ -76,7 +76,6 @@ int train_step_init(struct trainer *t, struct err *e)
     }
     t->norm_saved = xcalloc(t->norm_count + 1, sizeof(float));
     t->exchange = exchange_new(t->comm, t->model);
-    exchange_set_poll(t->exchange, t->opt->poll, t->opt->poll_ctx);
     return 0;
 }
 

@@ -114,15 +114,6 @@ test_expect_success 'a gang finds its ranks and its hosts, and other stages run 
     ! test -e "$(cat name)"
 '
 
-test_expect_success 'a gang of nephron train is an MPI job of its own; messages say what the stage says' '
-    new_repo v && cd v && cat >dvc.yaml <<-\EOF &&
-	stages:
-	  t: {cmd: "nephron train --nosuch", outs: [o], meta: {nephron: {ranks: all}}}
-	EOF
-    test_expect_code 255 pool 2 >../out 2>../err && grep "nephron train --nosuch, exited with 2" ../err &&
-    grep "mpirun -q -n 2 .*nephron-mpi train --nosuch" .dvc/tmp/nephron/logs/t.log
-'
-
 test_expect_success 'nephron repro -n 2 starts the ranks itself, and only when something is stale' '
     new_repo n && cd n && cat >dvc.yaml <<-\EOF &&
 	stages:
