@@ -262,7 +262,10 @@ static int spawn_server(const char *dir, const char *socket, int lock_fd, struct
     posix_spawnattr_setsigdefault(&attr, &defaults);
     posix_spawnattr_setflags(
         &attr, (short)(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID));
-    int rc = posix_spawnp(&pid, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv, environ);
+    /* Nor our environment: the server is no part of the job, stage or launch that happened to need
+     * it first, and must not end with what is found by these marks. */
+    char *env[] = {NULL};
+    int rc = posix_spawnp(&pid, argv[0], &actions, &attr, (char *const *)(uintptr_t)argv, env);
     posix_spawnattr_destroy(&attr);
     posix_spawn_file_actions_destroy(&actions);
     if (rc == ENOENT) {

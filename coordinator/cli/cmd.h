@@ -22,6 +22,7 @@ int cmd_fetch(int argc, char **argv);
 int cmd_freeze(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
 int cmd_init(int argc, char **argv);
+int cmd_launch(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 int cmd_move(int argc, char **argv);
 int cmd_params(int argc, char **argv);

@@ -64,6 +64,7 @@ static const struct command commands[] = {
     {"root", cmd_root, NULL, false, "the way to the repository's root"},
     {"runs", cmd_runs, NULL, false, "runs in Redis: ls, show, watch, logs, compare"},
     {"redis", cmd_redis, NULL, false, "the private Redis: start, stop, status, cli"},
+    {"launch", cmd_launch, NULL, false, "start an MPI job, and again when it fails"},
     {"ingest", NULL, XFER_PROGRAM, false, "download and unpack the data (https, Drive, paths, phantom:)"},
     {"prepare", NULL, MPI_PROGRAM, true, "build the base model"},
     {"train", NULL, MPI_PROGRAM, true, "train; `mpirun -n N nephron train` is data-parallel"},

@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "err.h"
+#include "launch.h"
 #include "log.h"
 #include "opt.h"
 #include "par.h"
@@ -41,6 +42,7 @@ struct session {
     struct repro_args *args;
     int slots;
     bool run_begun;
+    bool to_launch; /* -n N, and something is stale */
     const struct repro_stop *stop;
     struct repolock lock; /* --wait: taken before the pipeline is read */
 };
@@ -229,59 +231,73 @@ static void on_note(void *ctx, enum store_note_kind kind, const char *text)
 
 /* ---- running ---- */
 
-static int launch_mpirun(int ranks, const char *hostfile, int argc, char **argv, struct err *e)
+/* argv of mpirun for these ranks; in `a`. */
+static const char *const *mpirun_words(struct arena *a, const struct repro_args *ra, int argc,
+                                       char **argv, const char *program)
 {
-    struct strbuf program;
-    strbuf_init(&program);
-    if (proc_self_dir(&program, e) < 0) {
-        return -1;
-    }
-    strbuf_adds(&program, "/nephron-mpi");
-    char number[24];
-    snprintf(number, sizeof number, "%d", ranks);
-    const char **args = xcalloc((size_t)argc + 12, sizeof *args);
+    const char **args = ARENA_ARRAY(a, (size_t)argc + 12, const char *);
     size_t n = 0;
     args[n++] = "mpirun";
     args[n++] = "-n";
-    args[n++] = number;
-    if (hostfile != NULL) {
+    args[n++] = arena_printf(a, "%ld", ra->ranks);
+    if (ra->hostfile != NULL) {
         args[n++] = "--hostfile";
-        args[n++] = hostfile;
+        args[n++] = ra->hostfile;
     }
     if (geteuid() == 0) {
         args[n++] = "--allow-run-as-root";
     }
-    args[n++] = program.p;
+    args[n++] = program;
     for (int i = 0; i < argc; i++) {
         args[n++] = i == 0 ? "repro" : argv[i];
     }
-    execvp("mpirun", (char *const *)args);
-    err_sys(e, "cannot start mpirun");
-    free(args);
-    strbuf_release(&program);
-    return -1;
+    args[n] = NULL;
+    return args;
 }
 
-/* -n N: the decision first, the ranks only when there is something to do. 1: go on here. */
-static int maybe_launch(struct session *s, struct repro_context *c, int argc, char **argv,
-                        struct err *e)
+/* Supervised, so that signals give trainings the time for a checkpoint (launch.h). Questions need
+ * the terminal: mpirun then takes our place. Returns the exit code, -1 with *e set. */
+static int launch_ranks(const struct repro_args *ra, int argc, char **argv, struct err *e)
+{
+    struct arena a;
+    struct strbuf program;
+    arena_init(&a);
+    strbuf_init(&program);
+    int code = proc_self_dir(&program, e);
+    if (code == 0) {
+        strbuf_adds(&program, "/nephron-mpi");
+        const struct launch_options o = {.argv = mpirun_words(&a, ra, argc, argv, program.p),
+                                         .quiet = true};
+        fflush(stdout);
+        if (ra->opt.interactive) {
+            execvp("mpirun", (char *const *)o.argv);
+            code = err_sys(e, "cannot start mpirun");
+        } else {
+            code = launch_run(&o, e);
+        }
+    }
+    strbuf_release(&program);
+    arena_release(&a);
+    return code;
+}
+
+/* -n N: the decision first, the ranks only when there is something to do. */
+static int decide_launch(struct session *s, struct repro_context *c, int argc, char **argv,
+                         struct err *e)
 {
     bool any = false;
+    const struct repro_backend *b = s->backend;
     if (s->args->ranks == 0 || s->args->opt.dry) {
-        return 1;
+        return 0;
     }
     if (repro_any_stale(c, &s->args->opt, &any, e) < 0) {
         return -1;
     }
-    if (!any) {
-        return 1;
-    }
-    fflush(stdout);
-    const struct repro_backend *b = s->backend;
-    if (b->launch != NULL) {
+    if (any && b->launch != NULL) {
         return b->launch(b->ctx, (int)s->args->ranks, s->args->hostfile, argc, argv, e);
     }
-    return launch_mpirun((int)s->args->ranks, s->args->hostfile, argc, argv, e);
+    s->to_launch = any;
+    return 0;
 }
 
 static int run(struct session *s, struct repro_context *c, struct err *e)
@@ -331,8 +347,8 @@ static int with_graph(struct session *s, struct repo *r, int argc, char **argv, 
             .threads_per_slot = s->backend->threads_per_slot,
             .in_order = is_live(s),
         };
-        int rc = maybe_launch(s, &c, argc, argv, e);
-        code = rc < 0 ? report_error(e, 255) : run(s, &c, e);
+        int rc = decide_launch(s, &c, argc, argv, e);
+        code = rc < 0 ? report_error(e, 255) : s->to_launch ? 0 : run(s, &c, e);
         store_close(store);
     }
     if (have_graph) {
@@ -389,6 +405,10 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
                                            : report_error(&e, 255);
         repolock_release(&s.lock);
         repo_close(&r);
+        if (s.to_launch) { /* nothing of ours is held any more that the ranks need */
+            code = launch_ranks(&a, argc, argv, &e);
+            code = code < 0 ? report_error(&e, 255) : code;
+        }
     }
     opt_list_release(&a.targets);
     if (fflush(stdout) != 0 && errno == EPIPE && code == 0) {

@@ -21,8 +21,8 @@ struct repro_backend {
                                   const struct repro_stop *stop, struct err *e);
     int slots;            /* 0: -j N */
     int threads_per_slot; /* 0: cores / slots, where slots > 1 */
-    /* Something is stale and -n N was typed: replaces the process, returns only with *e set. NULL:
-     * mpirun with the sibling program nephron-mpi. */
+    /* Something is stale and -n N was typed: 0 to go on here. NULL: mpirun with the sibling program
+     * nephron-mpi does it. */
     int (*launch)(void *ctx, int ranks, const char *hostfile, int argc, char **argv, struct err *e);
     /* A run begins (something runs) and ends: gives the sink and its run id; NULL: no tracking. */
     int (*run_begin)(void *ctx, const struct repro_context *c, const struct event_sink **sink,
