@@ -1,3 +1,4 @@
 # The stage pool: mpirun -n N nephron repro.
 nephron_cli_test(t0710-pool.sh LABELS mpi PROCESSORS 2)
 nephron_cli_test(t0711-gangs.sh LABELS mpi PROCESSORS 2 TIMEOUT 900)
+nephron_cli_test(t0712-launch.sh LABELS mpi PROCESSORS 2 TIMEOUT 900)
