@@ -122,6 +122,7 @@ int main(int argc, char **argv)
         return unknown(argv[1]);
     }
     signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN); /* a file beyond ulimit -f is a failed write like any other */
     struct comm *comm = comm_launched_world() > 1 ? comm_mpi_open(&e) : comm_single_new();
     if (!comm) {
         fprintf(stderr, "nephron: error: %s\n", e.text);

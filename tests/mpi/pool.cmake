@@ -2,3 +2,4 @@
 nephron_cli_test(t0710-pool.sh LABELS mpi PROCESSORS 2)
 nephron_cli_test(t0711-gangs.sh LABELS mpi PROCESSORS 2 TIMEOUT 900)
 nephron_cli_test(t0712-launch.sh LABELS mpi PROCESSORS 2 TIMEOUT 900)
+nephron_cli_test(t0713-checkpoints.sh LABELS mpi TIMEOUT 600)
