@@ -11,41 +11,55 @@ struct err;
 struct repro_stop;
 
 /*
- * The stage pool of `mpirun -n N nephron repro`. Rank 0 decides what runs (dispatch/repro.h) and is a slot itself; the others wait for
- * jobs. Slot s is rank s. Everything travels on one communicator of the pool's own, as letters (post.h):
+ * The stage pool of `mpirun -n N nephron repro`. Rank 0 decides what runs (dispatch/repro.h) and is
+ * a slot itself; the others wait for jobs. Slot s is rank s. Everything travels on one communicator
+ * of the pool's own, as letters (post.h); trainings have communicators of theirs (gang.h).
  *
- *   tag          from -> to     bytes                      meaning
- *   POOL_JOB     0 -> rank      job_pack                   run this; a rank has one job at a time
- *   POOL_KILL    0 -> rank      id (u64), signal (u32)     to the job's process group; an id that is over is ignored
- *   POOL_STOP    0 -> rank      exit code (u32)            kill what runs, leave the loop; the last letter
- *   POOL_LINES   rank -> 0      id (u64), text             whole lines of the job's output, each with its newline
- *   POOL_RESULT  rank -> 0      result_pack                the job is over; after it no letter names its id
+ *   tag          from -> to      bytes                    meaning
+ *   POOL_JOB     0 -> rank       job_pack                 run this; a rank has one job at a time
+ *   POOL_KILL    0 -> rank       id (u64), signal (u32)   to the job; an id that is over is ignored
+ *   POOL_STOP    0 -> rank       exit code (u32)          end what runs, leave; the last letter
+ *   POOL_LINES   rank -> 0       id (u64), text           whole lines of the job's output
+ *   POOL_RESULT  rank -> 0       result_pack              the job is over; its last letter
+ *   POOL_JOIN, POOL_OUTPUT, POOL_LEFT and POOL_KILL between the ranks of one gang: gang.h
  *
  * Numbers are in the byte order of the host. Letters of one pair of ranks stay in order.
  *
- * Example, 3 ranks, stages a, b, c independent, d after c; c fails at first and has one retry:
+ * Example, 4 ranks: a matrix of two trainings with `ranks: 2`, t1 and t2; a quick stage q that runs
+ * first and a stage e after t2.
  *
- *   rank 0: runs a itself     0 -> 1 JOB b            0 -> 2 JOB c
- *                             1 -> 0 LINES b          2 -> 0 RESULT c (exit 1)
- *   rank 0: c again, on the first free slot           0 -> 2 JOB c, attempt 1
- *                             1 -> 0 RESULT b (0)     2 -> 0 RESULT c (0)
- *                             0 -> 1 JOB d
- *   Ctrl-C: every rank has the signal from mpirun and passes it to its children; rank 0 also sends 0 -> 1 KILL d, 2.
- *                             1 -> 0 RESULT d (-2, killed)
- *   rank 0 writes dvc.lock    0 -> 1 STOP 130         0 -> 2 STOP 130         all: MPI_Finalize, exit 130
+ *   rank 0                        rank 1           rank 2                     rank 3
+ *   runs q, a child of its own    sleeps, looks every millisecond
+ *   leads t1: 0 -> 1 JOIN t1
+ *             0 -> 2 JOB t2                        leads t2: 2 -> 3 JOIN t2
+ *   ── create_group {1, 0} ──────────              ── create_group {3, 2} ─────────────
+ *   trains, a slice of 2 ms at a  trains           trains, looks at its       trains
+ *   time, and is coordinator      1 -> 0 OUTPUT    letters between slices     3 -> 2 OUTPUT
+ *   between slices                "epoch 1/9 …"    2 -> 0 LINES t2
+ *                                                                             3 -> 2 LEFT t2
+ *                                                  2 -> 0 RESULT t2 (0)
+ *   stores t2's outs, judges e
+ *             0 -> 3 JOB e                         sleeps                     runs e, a child
+ *   Ctrl-C (once): t1's stop flag is set, 0 -> 1 KILL t1, 0 -> 3 KILL e
+ *   t1 checkpoints at its next step, in rank 1, which is rank 0 of {1, 0}
+ *                                 1 -> 0 LEFT t1                              3 -> 0 RESULT e (-2)
+ *   writes dvc.lock               0 -> 1, 2, 3 STOP 130     all: MPI_Finalize, exit 130
  *
- * A rank that waits looks and sleeps (post.h); while its job runs it sleeps in poll on the job's pipes.
- * Open MPI's mpirun answers a signal with TERM to every rank and, odls_base_sigkill_timeout (1 s) later, KILL: stages that end within
- * that second are recorded as interrupted; slower ones are ended by the guards (TERM, 5 s, KILL) and what was finished is in the
- * journal. The guard of rank 0 keeps the repro lock meanwhile, those of other ranks have none to keep.
+ * A rank that waits looks and sleeps (post.h), also in the waits of a gang (comm.h); while a child
+ * runs it sleeps in poll on the child's pipes.
  *
- * A rank that dies ends the MPI job (Open MPI 4.1); each rank has a guard process (runner_guard.h) that then ends its children.
+ * A rank that dies ends the MPI job (Open MPI 4.1); each rank has a guard process (runner_guard.h)
+ * that then ends its children. `nephron launch` (dispatch/launch.h) starts it again. Its signals go
+ * straight to the ranks; mpirun's own answer to SIGTERM and SIGINT is TERM a second later and KILL
+ * one more second later (odls_base_sigkill_timeout stretches both alike), exit 1: stages that end
+ * in that time are recorded as interrupted, of others the guards make an end, and what was finished
+ * is in the journal.
  *
- * Gangs (meta: {nephron: {ranks: …}}): the job goes to the first of its ranks alone. Its command finds the number of ranks in
- * NEPHRON_RANKS and a hostfile in NEPHRON_HOSTFILE ("host slots=n" a line, Open MPI's form, deleted afterwards). A command that
- * begins with `nephron train`, `evaluate` or `prepare` is started as `mpirun -n RANKS … nephron-mpi train …` over these hosts, from an
- * environment without the launcher's variables, while the gang's other ranks sleep. So rank 0 goes on dispatching also when it is
- * part of a gang, at the price of starting MPI once a gang (about 0.3 s).
+ * A gang whose command line is no plain `nephron train|evaluate|prepare` (another program, a pipe,
+ * quotes) is a child of its lead alone. It finds the number of ranks in NEPHRON_RANKS and a
+ * hostfile in NEPHRON_HOSTFILE ("host slots=n" a line, Open MPI's form, deleted afterwards), and
+ * may start an MPI job of its own there; `nephron train | tee log` trains on the lead's host alone,
+ * to the same bits.
  */
 
 enum pool_tag {
