@@ -13,9 +13,18 @@ struct clock {
 
 extern const struct clock clock_system;
 
-static inline int64_t clock_wall_ms(const struct clock *c) { return c->wall_ms(c->ctx); }
-static inline int64_t clock_mono_us(const struct clock *c) { return c->mono_us(c->ctx); }
-static inline double clock_seconds(const struct clock *c) { return (double)c->mono_us(c->ctx) / 1e6; }
+static inline int64_t clock_wall_ms(const struct clock *c)
+{
+    return c->wall_ms(c->ctx);
+}
+static inline int64_t clock_mono_us(const struct clock *c)
+{
+    return c->mono_us(c->ctx);
+}
+static inline double clock_seconds(const struct clock *c)
+{
+    return (double)c->mono_us(c->ctx) / 1e6;
+}
 
 /* "2026-11-23T18:30:50Z" */
 #define CLOCK_TEXT_SIZE 32

@@ -14,16 +14,16 @@
  */
 
 #define EVENT_KINDS(X)                                                                             \
-    X(RUN_START, "run_start")   /* fields of the run hash: kind, name, experiment, parent, … */    \
+    X(RUN_START, "run_start")   /* fields of the run hash: kind, name, experiment, parent, … */  \
     X(RUN_UPDATE, "run_update") /* fields of the run hash that changed */                          \
     X(RUN_END, "run_end")       /* status, exit_code, error */                                     \
     X(PARAM, "param")           /* key -> value, several pairs */                                  \
     X(TAG, "tag")               /* key -> value, several pairs */                                  \
     X(METRIC, "metric")         /* name, v, step */                                                \
     X(LOG, "log")               /* line, rank */                                                   \
-    X(STAGE, "stage")           /* stage, status, reason, rank, host, start_ms, end_ms, exit_code */ \
-    X(RANK, "rank")             /* rank, host, pid, state, stage, img_per_s, rss_bytes */          \
-    X(HEARTBEAT, "heartbeat")   /* no fields */
+    X(STAGE, "stage")         /* stage, status, reason, rank, host, start_ms, end_ms, exit_code */ \
+    X(RANK, "rank")           /* rank, host, pid, state, stage, img_per_s, rss_bytes */            \
+    X(HEARTBEAT, "heartbeat") /* no fields */
 
 enum event_kind {
 #define X(name, text) EVENT_##name,

@@ -138,8 +138,8 @@ const char *path_extension(const char *path)
 bool path_inside(const char *dir, const char *path)
 {
     if (strcmp(dir, ".") == 0) {
-        return path[0] != '/' && !(path[0] == '.' && path[1] == '.' &&
-                                   (path[2] == '\0' || path[2] == '/'));
+        return path[0] != '/' &&
+               !(path[0] == '.' && path[1] == '.' && (path[2] == '\0' || path[2] == '/'));
     }
     size_t n = strlen(dir);
     if (n > 0 && dir[n - 1] == '/') {

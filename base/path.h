@@ -11,7 +11,8 @@
  * only at the front of a relative path, no trailing slash; the empty relative path is ".".
  */
 
-char *path_join(struct arena *a, const char *dir, const char *name); /* normal; absolute name wins */
+char *path_join(struct arena *a, const char *dir,
+                const char *name); /* normal; absolute name wins */
 char *path_normal(struct arena *a, const char *path);
 char *path_absolute(struct arena *a, const char *base_abs, const char *path);
 /* How `to` is written from folder `from`; both absolute, or both relative to the same folder

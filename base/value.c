@@ -92,8 +92,8 @@ static void *grow(struct arena *a, void *old, size_t count, size_t *capacity, si
 
 void value_push(struct arena *a, struct value *list, struct value *item)
 {
-    list->list.items = grow(a, list->list.items, list->list.count, &list->list.capacity,
-                            sizeof(struct value *));
+    list->list.items =
+        grow(a, list->list.items, list->list.count, &list->list.capacity, sizeof(struct value *));
     list->list.items[list->list.count++] = item;
 }
 

@@ -79,7 +79,10 @@ static struct value *scalar_int(struct arena *a, struct str s)
     char digits[512];
     bool negative = s.n > 0 && s.p[0] == '-';
     struct str body = s.n > 0 && (s.p[0] == '-' || s.p[0] == '+') ? str_sub(s, 1, s.n) : s;
-    int base = str_starts(body, "0x") ? 16 : str_starts(body, "0o") ? 8 : str_starts(body, "0b") ? 2 : 10;
+    int base = str_starts(body, "0x")   ? 16
+               : str_starts(body, "0o") ? 8
+               : str_starts(body, "0b") ? 2
+                                        : 10;
     struct str number = base == 10 ? body : str_sub(body, 2, body.n);
     if (!digits_of(number, base, digits + 1, sizeof(digits) - 1)) {
         return NULL;
@@ -126,7 +129,8 @@ static bool is_float(struct str s)
 
 static struct value *scalar_float(struct arena *a, struct str s)
 {
-    static const char *const infinities[] = {".inf", ".Inf", ".INF", "+.inf", "+.Inf", "+.INF", NULL};
+    static const char *const infinities[] = {".inf",  ".Inf",  ".INF", "+.inf",
+                                             "+.Inf", "+.INF", NULL};
     static const char *const negatives[] = {"-.inf", "-.Inf", "-.INF", NULL};
     static const char *const nans[] = {".nan", ".NaN", ".NAN", NULL};
     if (one_of(s, infinities)) {
@@ -204,7 +208,8 @@ static int count_nodes(struct reader *r, size_t n, yaml_mark_t mark)
     r->nodes += n;
     if (r->nodes > r->max_nodes) {
         char text[96];
-        snprintf(text, sizeof(text), "more than %zu nodes after expansion of aliases", r->max_nodes);
+        snprintf(text, sizeof(text), "more than %zu nodes after expansion of aliases",
+                 r->max_nodes);
         return fail_at(r, ERR_LIMIT, mark, text);
     }
     return 0;
@@ -260,14 +265,16 @@ static struct value *tagged_scalar(struct reader *r, struct str s, const char *t
 {
     static const char prefix[] = "tag:yaml.org,2002:";
     struct value *plain = yaml_scalar(r->arena, s);
-    const char *kind = strncmp(tag, prefix, sizeof(prefix) - 1) == 0 ? tag + sizeof(prefix) - 1 : "";
+    const char *kind =
+        strncmp(tag, prefix, sizeof(prefix) - 1) == 0 ? tag + sizeof(prefix) - 1 : "";
     if (strcmp(tag, "!") == 0 || strcmp(kind, "str") == 0) {
         return value_str(r->arena, s);
     }
-    bool fits = (strcmp(kind, "int") == 0 && (plain->type == VALUE_INT || plain->type == VALUE_BIGINT)) ||
-                (strcmp(kind, "bool") == 0 && plain->type == VALUE_BOOL) ||
-                (strcmp(kind, "null") == 0 && plain->type == VALUE_NULL) ||
-                (strcmp(kind, "float") == 0 && plain->type == VALUE_FLOAT);
+    bool fits =
+        (strcmp(kind, "int") == 0 && (plain->type == VALUE_INT || plain->type == VALUE_BIGINT)) ||
+        (strcmp(kind, "bool") == 0 && plain->type == VALUE_BOOL) ||
+        (strcmp(kind, "null") == 0 && plain->type == VALUE_NULL) ||
+        (strcmp(kind, "float") == 0 && plain->type == VALUE_FLOAT);
     if (fits) {
         return plain;
     }
@@ -396,7 +403,8 @@ static int add_pair(struct reader *r, struct value *map, struct value *key, stru
         strbuf_init_max(&now, 200);
         value_repr(&was, old);
         value_repr(&now, val);
-        rc = err_set(r->e, ERR_FORMAT, "%s:%u:%u: found duplicate key \"%.200s\" with value %s (original value: %s)",
+        rc = err_set(r->e, ERR_FORMAT,
+                     "%s:%u:%u: found duplicate key \"%.200s\" with value %s (original value: %s)",
                      r->name, key->line, key->column, text.p, now.p, was.p);
         strbuf_release(&was);
         strbuf_release(&now);
@@ -529,7 +537,9 @@ struct value *yaml_parse(struct arena *a, struct str text, const struct yaml_opt
 {
     static const struct yaml_options defaults = {0};
     opt = opt != NULL ? opt : &defaults;
-    struct reader r = {.arena = a, .e = e, .name = opt->name != NULL ? opt->name : "<yaml>",
+    struct reader r = {.arena = a,
+                       .e = e,
+                       .name = opt->name != NULL ? opt->name : "<yaml>",
                        .max_nodes = opt->max_nodes > 0 ? opt->max_nodes : MAX_NODES};
     size_t max_bytes = opt->max_bytes > 0 ? opt->max_bytes : MAX_BYTES;
     if (text.n > max_bytes) {

@@ -17,9 +17,9 @@ struct err;
  */
 
 struct yaml_options {
-    const char *name;     /* for messages: "dvc.yaml"; NULL: "<yaml>" */
-    size_t max_bytes;     /* 0: 16 MiB */
-    size_t max_nodes;     /* 0: 1,000,000 */
+    const char *name; /* for messages: "dvc.yaml"; NULL: "<yaml>" */
+    size_t max_bytes; /* 0: 16 MiB */
+    size_t max_nodes; /* 0: 1,000,000 */
 };
 
 /* An empty document gives a null value. Errors: ERR_FORMAT "NAME:LINE:COLUMN: …", ERR_LIMIT. */

@@ -33,7 +33,8 @@ void post_init(struct post *p, MPI_Comm comm)
 int post_send(struct post *p, int rank, int tag, struct str bytes, struct err *e)
 {
     if (bytes.n > INT_MAX) {
-        return err_set(e, ERR_LIMIT, "a message of %zu bytes for rank %d is too long", bytes.n, rank);
+        return err_set(e, ERR_LIMIT, "a message of %zu bytes for rank %d is too long", bytes.n,
+                       rank);
     }
     ARRAY_RESERVE(p->letters, p->count, p->capacity, 1);
     struct post_letter *l = &p->letters[p->count];

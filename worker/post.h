@@ -22,7 +22,7 @@ struct err;
 struct post_letter;
 
 struct post {
-    MPI_Comm comm; /* borrowed */
+    MPI_Comm comm;               /* borrowed */
     struct post_letter *letters; /* on their way; private */
     size_t count, capacity;
 };

@@ -18,14 +18,16 @@ int cmd_dag(int argc, char **argv)
         {OPT_FLAG, 0, "md", NULL, "Mermaid in a markdown fence", &md, NULL},
         {OPT_FLAG, 'o', "outs", NULL, "outputs instead of stages", &opt.outs, NULL},
         {OPT_FLAG, 0, "full", NULL, "with a target: its whole pipeline", &opt.full, NULL},
-        {OPT_FLAG, 0, "collapse-foreach-matrix", NULL, "instances of a group as one box", &opt.collapse,
-         NULL},
+        {OPT_FLAG, 0, "collapse-foreach-matrix", NULL, "instances of a group as one box",
+         &opt.collapse, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron dag [OPTION]... [TARGET]",
-        .about = "Draws the graph of stages: boxes and arrows, from what is needed to what needs it.",
-        .examples = "  nephron dag\n  nephron dag --dot | dot -Tsvg > dag.svg\n  nephron dag training",
+        .about =
+            "Draws the graph of stages: boxes and arrows, from what is needed to what needs it.",
+        .examples =
+            "  nephron dag\n  nephron dag --dot | dot -Tsvg > dag.svg\n  nephron dag training",
         .options = options,
         .max_args = 1};
     struct opt_list args = {0};
@@ -45,8 +47,8 @@ int cmd_dag(int argc, char **argv)
     struct strbuf out;
     strbuf_init(&out);
     int rc = args.count == 0 ? 0
-                             : graph_select(&s.graph, &s.repo, args.items, args.count, &how, &s.arena,
-                                            &sel, &e);
+                             : graph_select(&s.graph, &s.repo, args.items, args.count, &how,
+                                            &s.arena, &sel, &e);
     if (rc == 0) {
         rc = dag_render(&s.graph, &s.repo, args.count > 0 ? &sel : NULL, &opt, &out, &e);
     }

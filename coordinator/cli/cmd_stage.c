@@ -29,8 +29,9 @@ static size_t take_outs(struct stagefile_out *to, const struct opt_list *l, cons
 
 static void collect_outs(struct stagefile_add *add, struct arena *a, const struct add_lists *l)
 {
-    size_t n = l->outs.count + l->outs_no_cache.count + l->persist.count + l->persist_no_cache.count +
-               l->metrics.count + l->metrics_no_cache.count + l->plots.count + l->plots_no_cache.count;
+    size_t n = l->outs.count + l->outs_no_cache.count + l->persist.count +
+               l->persist_no_cache.count + l->metrics.count + l->metrics_no_cache.count +
+               l->plots.count + l->plots_no_cache.count;
     struct stagefile_out *outs = ARENA_ARRAY(a, n + 1, struct stagefile_out);
     size_t at = 0;
     at += take_outs(outs + at, &l->outs, "outs", false, false);
@@ -47,9 +48,9 @@ static void collect_outs(struct stagefile_add *add, struct arena *a, const struc
 
 static void release_lists(struct add_lists *l)
 {
-    struct opt_list *all[] = {&l->deps,    &l->params,           &l->outs,  &l->outs_no_cache, &l->persist,
-                              &l->persist_no_cache, &l->metrics, &l->metrics_no_cache, &l->plots,
-                              &l->plots_no_cache};
+    struct opt_list *all[] = {&l->deps,    &l->params,           &l->outs,    &l->outs_no_cache,
+                              &l->persist, &l->persist_no_cache, &l->metrics, &l->metrics_no_cache,
+                              &l->plots,   &l->plots_no_cache};
     for (size_t i = 0; i < ARRAY_SIZE(all); i++) {
         opt_list_release(all[i]);
     }
@@ -75,9 +76,9 @@ static int write_stage(struct session *s, const struct stagefile_add *add, struc
     }
     for (size_t i = 0; rc == 0 && i < add->out_count; i++) {
         if (!add->outs[i].no_cache) {
-            const char *typed = add->wdir == NULL
-                                    ? add->outs[i].path
-                                    : arena_printf(&s->arena, "%s/%s", add->wdir, add->outs[i].path);
+            const char *typed =
+                add->wdir == NULL ? add->outs[i].path
+                                  : arena_printf(&s->arena, "%s/%s", add->wdir, add->outs[i].path);
             rc = gitignore_add(&s->repo, repo_path(&s->repo, &s->arena, typed), NULL, e);
         }
     }
@@ -86,7 +87,8 @@ static int write_stage(struct session *s, const struct stagefile_add *add, struc
     return rc;
 }
 
-static int add_and_report(struct stagefile_add *add, const struct add_lists *l, bool quiet, bool run)
+static int add_and_report(struct stagefile_add *add, const struct add_lists *l, bool quiet,
+                          bool run)
 {
     struct err e = ERR_INIT;
     struct session s;
@@ -124,11 +126,12 @@ static int stage_add(int argc, char **argv)
         {OPT_LIST, 'o', "outs", "PATH", "what it writes", &l.outs, NULL},
         {OPT_LIST, 'O', "outs-no-cache", "PATH", "written, but not kept in the cache",
          &l.outs_no_cache, NULL},
-        {OPT_LIST, 0, "outs-persist", "PATH", "written, and not removed before a run", &l.persist, NULL},
+        {OPT_LIST, 0, "outs-persist", "PATH", "written, and not removed before a run", &l.persist,
+         NULL},
         {OPT_LIST, 0, "outs-persist-no-cache", "PATH", "both", &l.persist_no_cache, NULL},
         {OPT_LIST, 'm', "metrics", "PATH", "metrics file", &l.metrics, NULL},
-        {OPT_LIST, 'M', "metrics-no-cache", "PATH", "metrics file, kept in git", &l.metrics_no_cache,
-         NULL},
+        {OPT_LIST, 'M', "metrics-no-cache", "PATH", "metrics file, kept in git",
+         &l.metrics_no_cache, NULL},
         {OPT_LIST, 0, "plots", "PATH", "plots file", &l.plots, NULL},
         {OPT_LIST, 0, "plots-no-cache", "PATH", "plots file, kept in git", &l.plots_no_cache, NULL},
         {OPT_STR, 'w', "wdir", "PATH", "folder to run in", &add.wdir, NULL},
@@ -141,7 +144,8 @@ static int stage_add(int argc, char **argv)
     const struct opt_spec spec = {
         .usage = "nephron stage add -n NAME [OPTION]... COMMAND...",
         .about = "Adds a stage to dvc.yaml, keeping what else stands there.",
-        .examples = "  nephron stage add -n prepare -d raw.csv -o clean.csv -p split python prepare.py",
+        .examples =
+            "  nephron stage add -n prepare -d raw.csv -o clean.csv -p split python prepare.py",
         .options = options,
         .max_args = OPT_ANY,
         .stop_at_first_word = true};
@@ -197,14 +201,16 @@ static int stage_list(int argc, char **argv)
     bool all = false, recursive = false, name_only = false, fail = false, quiet = false;
     const struct opt options[] = {
         {OPT_FLAG, 0, "all", NULL, "stages of all files of the repository", &all, NULL},
-        {OPT_FLAG, 0, "fail", NULL, "accepted for DVC's sake: broken files always fail", &fail, NULL},
+        {OPT_FLAG, 0, "fail", NULL, "accepted for DVC's sake: broken files always fail", &fail,
+         NULL},
         {OPT_FLAG, 'R', "recursive", NULL, "targets are folders", &recursive, NULL},
         {OPT_FLAG, 0, "name-only", NULL, "names alone", &name_only, "names-only"},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {.usage = "nephron stage list [OPTION]... [TARGET]...",
                                   .about = "Lists stages and what they make.",
-                                  .examples = "  nephron stage list\n  nephron stage list --name-only",
+                                  .examples =
+                                      "  nephron stage list\n  nephron stage list --name-only",
                                   .options = options,
                                   .max_args = OPT_ANY};
     struct opt_list args = {0};

@@ -21,10 +21,10 @@ struct run;
 struct tracked;
 
 struct tracked_options {
-    int argc;           /* the command line as typed, recorded as `cmd`; borrowed until tracked_free */
+    int argc; /* the command line as typed, recorded as `cmd`; borrowed until tracked_free */
     char *const *argv;
-    int world_size;     /* 0: 1 */
-    const char *hosts;  /* "a,b"; NULL: this host; borrowed until tracked_free */
+    int world_size;    /* 0: 1 */
+    const char *hosts; /* "a,b"; NULL: this host; borrowed until tracked_free */
 };
 
 /* Returns new (tracked_free). Touches nothing yet: an up-to-date pipeline leaves no trace. */

@@ -12,7 +12,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-
 void field_init(struct field *f, int size)
 {
     size_t n = (size_t)size * (size_t)size;

@@ -30,7 +30,10 @@ const char *split_default_pattern(size_t i)
     return i < ARRAY_SIZE(default_patterns) ? default_patterns[i] : NULL;
 }
 
-static bool ignores_case(const char *pattern) { return strncmp(pattern, "(?i)", 4) == 0; }
+static bool ignores_case(const char *pattern)
+{
+    return strncmp(pattern, "(?i)", 4) == 0;
+}
 
 static int compile(regex_t *re, const char *pattern, struct err *e)
 {

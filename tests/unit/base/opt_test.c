@@ -11,16 +11,16 @@ static const char *name;
 static long jobs;
 static struct opt_list deps, targets;
 
-static const struct opt options[] = {
-    {OPT_FLAG, 'a', "all", NULL, "all", &all, NULL},
-    {OPT_FLAG, 0, "dot", NULL, "dot", &dot, NULL},
-    {OPT_STR, 'n', "name", "NAME", "name", &name, "names"},
-    {OPT_INT, 'j', "jobs", "N", "jobs", &jobs, NULL},
-    {OPT_LIST, 'd', "deps", "PATH", "deps", &deps, NULL},
-    {OPT_MULTI, 0, "targets", "T...", "targets", &targets, NULL},
-    OPT_END};
+static const struct opt options[] = {{OPT_FLAG, 'a', "all", NULL, "all", &all, NULL},
+                                     {OPT_FLAG, 0, "dot", NULL, "dot", &dot, NULL},
+                                     {OPT_STR, 'n', "name", "NAME", "name", &name, "names"},
+                                     {OPT_INT, 'j', "jobs", "N", "jobs", &jobs, NULL},
+                                     {OPT_LIST, 'd', "deps", "PATH", "deps", &deps, NULL},
+                                     {OPT_MULTI, 0, "targets", "T...", "targets", &targets, NULL},
+                                     OPT_END};
 
-static enum opt_result parse(size_t max, bool stop, char **argv, struct opt_list *args, struct err *e)
+static enum opt_result parse(size_t max, bool stop, char **argv, struct opt_list *args,
+                             struct err *e)
 {
     int argc = 0;
     while (argv[argc] != NULL) {
@@ -33,8 +33,8 @@ static enum opt_result parse(size_t max, bool stop, char **argv, struct opt_list
 
 static void options_and_words_mix(void **state)
 {
-    char *argv[] = {"x",  "one", "-aj4", "--name=n", "--de", "p", "-dq", "two", "--targets", "t1", "t2",
-                    "--", "-z",  NULL};
+    char *argv[] = {"x",   "one",       "-aj4", "--name=n", "--de", "p",  "-dq",
+                    "two", "--targets", "t1",   "t2",       "--",   "-z", NULL};
     struct opt_list args = {0};
     struct err e = ERR_INIT;
     assert_int_equal(parse(OPT_ANY, false, argv, &args, &e), OPT_OK);
@@ -94,8 +94,10 @@ static void near_names_are_found(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(options_and_words_mix), cmocka_unit_test(commands_keep_their_own_options),
-        cmocka_unit_test(mistakes_are_named), cmocka_unit_test(near_names_are_found),
+        cmocka_unit_test(options_and_words_mix),
+        cmocka_unit_test(commands_keep_their_own_options),
+        cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(near_names_are_found),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

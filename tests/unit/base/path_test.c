@@ -7,9 +7,17 @@
 static void normal_paths(void **state)
 {
     static const char *const cases[][2] = {
-        {"a/b/../c", "a/c"}, {"./a//b/", "a/b"}, {"..", ".."},       {"../../a/..", "../.."},
-        {"a/..", "."},       {"", "."},          {"/..", "/"},        {"/a/./b/../..", "/"},
-        {"../a/../../b", "../../b"},             {"a/../../b", "../b"}, {"/", "/"},
+        {"a/b/../c", "a/c"},
+        {"./a//b/", "a/b"},
+        {"..", ".."},
+        {"../../a/..", "../.."},
+        {"a/..", "."},
+        {"", "."},
+        {"/..", "/"},
+        {"/a/./b/../..", "/"},
+        {"../a/../../b", "../../b"},
+        {"a/../../b", "../b"},
+        {"/", "/"},
     };
     struct arena a;
     arena_init(&a);
@@ -22,9 +30,10 @@ static void normal_paths(void **state)
 static void relative_paths(void **state)
 {
     static const char *const cases[][3] = {
-        {"/a/b", "/a/c", "../c"}, {"/a", "/a", "."},          {"/a", "/a/b/c", "b/c"}, {"/a/b/c", "/a", "../.."},
-        {".", "x", "x"},          {"sub", "x", "../x"},       {"/ab", "/a", "../a"},   {"/", "/x/y", "x/y"},
-        {"sub/deep", "sub", ".."}, {"a/b", "a/bc", "../bc"},
+        {"/a/b", "/a/c", "../c"},  {"/a", "/a", "."},    {"/a", "/a/b/c", "b/c"},
+        {"/a/b/c", "/a", "../.."}, {".", "x", "x"},      {"sub", "x", "../x"},
+        {"/ab", "/a", "../a"},     {"/", "/x/y", "x/y"}, {"sub/deep", "sub", ".."},
+        {"a/b", "a/bc", "../bc"},
     };
     struct arena a;
     arena_init(&a);
@@ -72,7 +81,7 @@ static void parts_of_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(normal_paths),       cmocka_unit_test(relative_paths),
+        cmocka_unit_test(normal_paths),           cmocka_unit_test(relative_paths),
         cmocka_unit_test(inside_is_by_component), cmocka_unit_test(members_of_archives_stay_below),
         cmocka_unit_test(parts_of_names),
     };

@@ -66,26 +66,31 @@ static void json_is_written_as_python_does(void **state)
 {
     struct arena a;
     arena_init(&a);
-    struct value *v =
-        json_parse(&a, STR("{\"b\": [1, 0.1, null, true], \"a\": \"\\u00e9\\ud83d\\ude00\\n\\\"\", \"e\": {}}"), NULL, NULL);
+    struct value *v = json_parse(
+        &a,
+        STR("{\"b\": [1, 0.1, null, true], \"a\": \"\\u00e9\\ud83d\\ude00\\n\\\"\", \"e\": {}}"),
+        NULL, NULL);
     assert_non_null(v);
     struct strbuf out;
     strbuf_init(&out);
     json_write(&out, v, &(struct json_style){.sort_keys = true});
-    assert_string_equal(out.p, "{\"a\": \"\\u00e9\\ud83d\\ude00\\n\\\"\", \"b\": [1, 0.1, null, true], \"e\": {}}");
+    assert_string_equal(
+        out.p, "{\"a\": \"\\u00e9\\ud83d\\ude00\\n\\\"\", \"b\": [1, 0.1, null, true], \"e\": {}}");
     strbuf_reset(&out);
     json_write(&out, value_get(v, "b"), &(struct json_style){.indent = 4});
     assert_string_equal(out.p, "[\n    1,\n    0.1,\n    null,\n    true\n]");
     strbuf_reset(&out);
     value_repr(&out, v);
-    assert_string_equal(out.p, "{'b': [1, 0.1, None, True], 'a': '\xc3\xa9\xf0\x9f\x98\x80\\n\"', 'e': {}}");
+    assert_string_equal(
+        out.p, "{'b': [1, 0.1, None, True], 'a': '\xc3\xa9\xf0\x9f\x98\x80\\n\"', 'e': {}}");
     strbuf_release(&out);
     arena_release(&a);
 }
 
 static void bad_json_is_refused(void **state)
 {
-    static const char *const cases[] = {"{\"a\": 1} x", "[1,]", "\"\\ud800\"", "", "{1: 2}", "1e999"};
+    static const char *const cases[] = {"{\"a\": 1} x", "[1,]", "\"\\ud800\"", "",
+                                        "{1: 2}",       "1e999"};
     struct arena a;
     arena_init(&a);
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
@@ -107,8 +112,10 @@ static void bad_json_is_refused(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(maps_keep_order_and_find_among_many), cmocka_unit_test(dotted_paths),
-        cmocka_unit_test(equality_is_pythons), cmocka_unit_test(json_is_written_as_python_does),
+        cmocka_unit_test(maps_keep_order_and_find_among_many),
+        cmocka_unit_test(dotted_paths),
+        cmocka_unit_test(equality_is_pythons),
+        cmocka_unit_test(json_is_written_as_python_does),
         cmocka_unit_test(bad_json_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

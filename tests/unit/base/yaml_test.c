@@ -31,13 +31,33 @@ static const char *read_as_json(struct arena *a, const char *text)
 static void scalars_resolve_as_yaml_1_2(void **state)
 {
     static const char *const cases[][2] = {
-        {"yes", "\"yes\""},  {"on", "\"on\""},    {"010", "10"},      {"0o10", "8"},     {"0x1F", "31"},
-        {"1_000", "1000"},   {"1e-5", "1e-05"},   {"1.", "1.0"},      {".5", "0.5"},     {"~", "null"},
-        {"", "null"},        {"True", "true"},    {"FALSE", "false"}, {"-.inf", "-Infinity"},
-        {".nan", "NaN"},     {"2020-01-01", "\"2020-01-01\""},        {"1:30", "\"1:30\""},
-        {"'1'", "\"1\""},    {"-", "[null]"},     {"+1", "1"},        {"1e", "\"1e\""},  {".", "\".\""},
-        {"123456789012345678901234567890", "123456789012345678901234567890"}, {"0b11", "3"},
-        {"!!str 1", "\"1\""}, {"!!float 1", "1.0"}, {"\"a\\tb\"", "\"a\\tb\""},
+        {"yes", "\"yes\""},
+        {"on", "\"on\""},
+        {"010", "10"},
+        {"0o10", "8"},
+        {"0x1F", "31"},
+        {"1_000", "1000"},
+        {"1e-5", "1e-05"},
+        {"1.", "1.0"},
+        {".5", "0.5"},
+        {"~", "null"},
+        {"", "null"},
+        {"True", "true"},
+        {"FALSE", "false"},
+        {"-.inf", "-Infinity"},
+        {".nan", "NaN"},
+        {"2020-01-01", "\"2020-01-01\""},
+        {"1:30", "\"1:30\""},
+        {"'1'", "\"1\""},
+        {"-", "[null]"},
+        {"+1", "1"},
+        {"1e", "\"1e\""},
+        {".", "\".\""},
+        {"123456789012345678901234567890", "123456789012345678901234567890"},
+        {"0b11", "3"},
+        {"!!str 1", "\"1\""},
+        {"!!float 1", "1.0"},
+        {"\"a\\tb\"", "\"a\\tb\""},
     };
     struct arena a;
     arena_init(&a);
@@ -51,8 +71,10 @@ static void structures_aliases_and_merges(void **state)
 {
     struct arena a;
     arena_init(&a);
-    assert_string_equal(read_as_json(&a, "a: [1, {b: c}]\nd:\n- x\n"), "{\"a\": [1, {\"b\": \"c\"}], \"d\": [\"x\"]}");
-    assert_string_equal(read_as_json(&a, "a: &x {k: 1}\nb: *x\n"), "{\"a\": {\"k\": 1}, \"b\": {\"k\": 1}}");
+    assert_string_equal(read_as_json(&a, "a: [1, {b: c}]\nd:\n- x\n"),
+                        "{\"a\": [1, {\"b\": \"c\"}], \"d\": [\"x\"]}");
+    assert_string_equal(read_as_json(&a, "a: &x {k: 1}\nb: *x\n"),
+                        "{\"a\": {\"k\": 1}, \"b\": {\"k\": 1}}");
     assert_string_equal(read_as_json(&a, "a: &x {k: 1, l: 2}\nb:\n  <<: *x\n  k: 3\n"),
                         "{\"a\": {\"k\": 1, \"l\": 2}, \"b\": {\"k\": 3, \"l\": 2}}");
     arena_release(&a);
@@ -64,7 +86,8 @@ static void refusals_name_the_place(void **state)
         {"a: 1\na: 2\n", "<yaml>:2:1: found duplicate key \"a\" with value 2 (original value: 1)"},
         {"a: *x\n", "<yaml>:1:4: found undefined alias x"},
         {"a: &x [*x]\n", "<yaml>:1:8: alias x refers to a node that contains it"},
-        {"a: !!python/object:os.system {}\n", "tag tag:yaml.org,2002:python/object:os.system is not supported"},
+        {"a: !!python/object:os.system {}\n",
+         "tag tag:yaml.org,2002:python/object:os.system is not supported"},
         {"--- 1\n--- 2\n", "expected a single document"},
         {"a: [1\n", "<yaml>:2:1"},
         {"{[1]: 2}", "a mapping key must be a scalar"},
