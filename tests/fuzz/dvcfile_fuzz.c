@@ -33,6 +33,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     arena_init(&a);
     strbuf_init(&out);
+    const struct value *given = yaml_parse(&a, text, NULL, NULL);
+    if (given == NULL || given->type != VALUE_MAP) { /* the pipeline has refused it before */
+        goto out;
+    }
     if (dvcfile_edit(text, "outs", 0, &hash, &out, NULL) == 0) {
         const struct value *outs = value_get(read_again(&a, &out), "outs");
         if (outs == NULL || outs->type != VALUE_LIST || outs->list.count == 0 ||
@@ -47,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             abort();
         }
     }
+out:
     strbuf_release(&out);
     arena_release(&a);
     return 0;

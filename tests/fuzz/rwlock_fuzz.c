@@ -7,13 +7,16 @@
 #include "repo.h"
 #include "repolock.h"
 
+#include <fcntl.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char dir[] = "/tmp/nephron-rwlock-fuzz-XXXXXX";
+static char path[80];
 static struct repo repo;
 
 static void leave(void)
@@ -27,12 +30,16 @@ static void enter(void)
     struct strbuf out;
     strbuf_init(&out);
     log_set_level(LOG_ERROR);
-    if (mkdtemp(dir) == NULL || chdir(dir) < 0 ||
+    fs_set_sync(false);
+    int from = open(".", O_PATH | O_CLOEXEC); /* libFuzzer reads its corpus from there */
+    if (from < 0 || mkdtemp(dir) == NULL || chdir(dir) < 0 ||
         repo_init(&(struct init_options){.no_scm = true}, &out, NULL) < 0 ||
-        repo_open(&repo, NULL, NULL) < 0 || fs_mkdirs(".dvc/tmp", NULL) < 0) {
+        repo_open(&repo, NULL, NULL) < 0 || fs_mkdirs(repo.tmp_dir, NULL) < 0 || fchdir(from) < 0) {
         abort();
     }
+    close(from);
     strbuf_release(&out);
+    snprintf(path, sizeof(path), "%s/.dvc/tmp/rwlock", dir);
     atexit(leave);
 }
 
@@ -45,7 +52,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (repo.root == NULL) {
         enter();
     }
-    if (fs_write_atomic(".dvc/tmp/rwlock", data, size, 0, NULL) < 0) {
+    if (fs_write_atomic(path, data, size, 0, NULL) < 0) {
         abort();
     }
     strbuf_init(&warnings);
@@ -53,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct rwlock *l = rwlock_new(&repo, "fuzz");
     bool held = rwlock_acquire(l, 1, reads, 1, writes, 1, &warnings, &e) == 0;
     rwlock_free(l);
-    if (held ? json_load(&a, ".dvc/tmp/rwlock", NULL) == NULL : e.text[0] == 0) {
+    if (held ? json_load(&a, path, NULL) == NULL : e.text[0] == 0) {
         abort();
     }
     arena_release(&a);
