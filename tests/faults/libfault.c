@@ -15,6 +15,8 @@
  *   FAULT_LOG     append a record of each change below FAULT_UNDER (format: record_begin), for rebuilding what a
  *                 power loss may leave
  *
+ * The file is long because each call that can fail has its stand-in here, and a preloaded library is one object.
+ *
  * Buffered stdio writes inside of libc, so it is not seen here; the program writes no file that way.
  */
 
