@@ -19,10 +19,11 @@ struct queue {
 struct pool {
     struct run *run;
     pthread_t *threads;
-    int thread_count;
+    int thread_count, thread_max, idle;
     pthread_mutex_t lock;
     pthread_cond_t work, done;
     struct queue todo, finished;
+    int waiting; /* tasks in `todo` */
     size_t busy; /* submitted, not yet taken */
     struct runner *runner;
     bool quit;
@@ -131,9 +132,12 @@ static void *pool_main(void *arg)
             if (p->quit) {
                 break;
             }
+            p->idle++;
             pthread_cond_wait(&p->work, &p->lock);
+            p->idle--;
             continue;
         }
+        p->waiting--;
         pthread_mutex_unlock(&p->lock);
         work(p->run, t);
         pthread_mutex_lock(&p->lock);
@@ -151,6 +155,7 @@ struct pool *pool_new(struct run *run, int threads)
 {
     struct pool *p = xcalloc(1, sizeof *p);
     p->run = run;
+    p->thread_max = threads;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->work, NULL);
     pthread_condattr_t attr;
@@ -158,17 +163,24 @@ struct pool *pool_new(struct run *run, int threads)
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&p->done, &attr);
     pthread_condattr_destroy(&attr);
+    p->threads = xcalloc((size_t)threads + 1, sizeof *p->threads);
+    return p;
+}
+
+/* One more thread, when none is free for one more task. The caller holds the lock. */
+static void grow(struct pool *p)
+{
+    if (p->idle > p->waiting || p->thread_count >= p->thread_max) {
+        return;
+    }
     /* Signals are for the dispatching thread: it waits in poll and looks at the flag. */
     sigset_t all, old;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
-    p->threads = xcalloc((size_t)threads + 1, sizeof *p->threads);
-    while (p->thread_count < threads &&
-           pthread_create(&p->threads[p->thread_count], NULL, pool_main, p) == 0) {
+    if (pthread_create(&p->threads[p->thread_count], NULL, pool_main, p) == 0) {
         p->thread_count++;
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    return p;
 }
 
 void pool_free(struct pool *p)
@@ -199,12 +211,16 @@ void pool_attach(struct pool *p, struct runner *r)
 
 void pool_submit(struct pool *p, struct task *t)
 {
-    bool inline_work = p->thread_count == 0;
-    if (inline_work) {
-        work(p->run, t);
-    }
     pthread_mutex_lock(&p->lock);
+    grow(p);
+    bool inline_work = p->thread_count == 0; /* none are wanted, or none to be had */
+    if (inline_work) {
+        pthread_mutex_unlock(&p->lock);
+        work(p->run, t);
+        pthread_mutex_lock(&p->lock);
+    }
     p->busy++;
+    p->waiting += !inline_work;
     if (inline_work) {
         push(&p->finished, t);
     } else if (t->kind == TASK_PREPARE) {

@@ -21,9 +21,9 @@
 #include <string.h>
 
 #define JUDGE_BATCH 256
-/* Storing waits for the disk, not for a core, and several syncs at once cost hardly more than one.
- */
-#define POOL_THREADS 8
+/* Storing waits for the disk, not for a core, and many syncs at once cost hardly more than one: the file
+ * system commits them together. Threads are started as they are needed. */
+#define POOL_THREADS 32
 
 void run_note(struct run *run, bool warning, const char *fmt, ...)
 {
