@@ -22,6 +22,49 @@ void session_note(void *ctx, enum store_note_kind kind, const char *text)
     }
 }
 
+/* Reads what lies above the repository, as deep as `depth`. On failure less is open. */
+static int read_project(struct session *s, enum session_depth depth, bool warn, struct err *e)
+{
+    if (depth >= SESSION_PIPELINE) {
+        if (pipeline_load(&s->pipeline, &s->repo, e) < 0) {
+            return -1;
+        }
+        s->opened = SESSION_PIPELINE;
+        for (size_t i = 0; warn && i < s->pipeline.warning_count; i++) {
+            fprintf(stderr, "WARNING: %s\n", s->pipeline.warnings[i]);
+        }
+    }
+    if (depth >= SESSION_GRAPH) {
+        if (graph_build(&s->graph, &s->pipeline, &s->repo, e) < 0) {
+            return -1;
+        }
+        s->opened = SESSION_GRAPH;
+    }
+    if (depth >= SESSION_STORE) {
+        const struct store_options opt = {.note = session_note, .note_ctx = s};
+        s->store = store_open(&s->repo, &opt, e);
+        if (s->store == NULL) {
+            return -1;
+        }
+        s->opened = SESSION_STORE;
+    }
+    return 0;
+}
+
+static void drop_project(struct session *s)
+{
+    if (s->opened >= SESSION_STORE) {
+        store_close(s->store);
+    }
+    if (s->opened >= SESSION_GRAPH) {
+        graph_release(&s->graph);
+    }
+    if (s->opened >= SESSION_PIPELINE) {
+        pipeline_release(&s->pipeline);
+    }
+    s->opened = s->opened > SESSION_REPO ? SESSION_REPO : s->opened;
+}
+
 int session_open(struct session *s, enum session_depth depth, bool quiet, struct err *e)
 {
     *s = (struct session){.quiet = quiet, .lock = REPOLOCK_INIT, .opened = -1};
@@ -31,25 +74,7 @@ int session_open(struct session *s, enum session_depth depth, bool quiet, struct
         return -1;
     }
     s->opened = SESSION_REPO;
-    bool ok = true;
-    if (ok && depth >= SESSION_PIPELINE) {
-        ok = pipeline_load(&s->pipeline, &s->repo, e) == 0;
-        s->opened += ok;
-        for (size_t i = 0; ok && i < s->pipeline.warning_count; i++) {
-            fprintf(stderr, "WARNING: %s\n", s->pipeline.warnings[i]);
-        }
-    }
-    if (ok && depth >= SESSION_GRAPH) {
-        ok = graph_build(&s->graph, &s->pipeline, &s->repo, e) == 0;
-        s->opened += ok;
-    }
-    if (ok && depth >= SESSION_STORE) {
-        const struct store_options opt = {.note = session_note, .note_ctx = s};
-        s->store = store_open(&s->repo, &opt, e);
-        ok = s->store != NULL;
-        s->opened += ok;
-    }
-    if (!ok) {
+    if (read_project(s, depth, true, e) < 0) {
         session_close(s);
         return -1;
     }
@@ -58,7 +83,26 @@ int session_open(struct session *s, enum session_depth depth, bool quiet, struct
 
 int session_lock(struct session *s, const char *cmd, struct err *e)
 {
-    return repolock_acquire(&s->lock, &s->repo, REPOLOCK_REPO, cmd, false, NULL, e);
+    if (repolock_acquire(&s->lock, &s->repo, REPOLOCK_REPO, cmd, false, NULL, e) < 0) {
+        return -1;
+    }
+    if (s->opened <= SESSION_REPO) {
+        return 0;
+    }
+    enum session_depth depth = (enum session_depth)s->opened;
+    drop_project(s);
+    return read_project(s, depth, false, e);
+}
+
+void session_close(struct session *s)
+{
+    drop_project(s);
+    repolock_release(&s->lock);
+    if (s->opened >= SESSION_REPO) {
+        repo_close(&s->repo);
+    }
+    arena_release(&s->arena);
+    s->opened = -1;
 }
 
 bool session_confirm(const char *question)
@@ -79,25 +123,6 @@ bool session_confirm(const char *question)
         }
         printf("Your response must be one of: ['yes', 'no', 'y', 'n']. Please try again.\n");
     }
-}
-
-void session_close(struct session *s)
-{
-    repolock_release(&s->lock);
-    if (s->opened >= SESSION_STORE) {
-        store_close(s->store);
-    }
-    if (s->opened >= SESSION_GRAPH) {
-        graph_release(&s->graph);
-    }
-    if (s->opened >= SESSION_PIPELINE) {
-        pipeline_release(&s->pipeline);
-    }
-    if (s->opened >= SESSION_REPO) {
-        repo_close(&s->repo);
-    }
-    arena_release(&s->arena);
-    s->opened = -1;
 }
 
 int session_fail(const struct err *e, int code)

@@ -38,7 +38,9 @@ struct session {
 
 /* On failure everything is closed again. Notes of the store go to stdout (not when quiet) and stderr. */
 int session_open(struct session *s, enum session_depth depth, bool quiet, struct err *e);
-/* Takes the repository's lock, for commands that write; released by session_close. `cmd`: "nephron add". */
+/* Takes the repository's lock, for commands that write; released by session_close. `cmd`: "nephron add".
+ * Another command may have written since session_open, so pipeline, graph and store are read anew: what points into
+ * them is taken after this call. */
 int session_lock(struct session *s, const char *cmd, struct err *e);
 void session_close(struct session *s);
 
