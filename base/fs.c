@@ -33,6 +33,11 @@ void fs_set_sync(bool on)
     sync_on = on;
 }
 
+int fs_sync_data(int fd)
+{
+    return sync_on ? fdatasync(fd) : 0;
+}
+
 bool fs_exists(const char *path)
 {
     struct stat st;

@@ -51,6 +51,8 @@ int fs_temp_name(char *out, size_t size, const char *target, struct err *e);
 void fs_sweep_temp(const char *dir);
 /* false switches every fsync of this process off (`core.fsync: false`, tests). */
 void fs_set_sync(bool on);
+/* fdatasync, or nothing when that was switched off. 0, or -1 with errno. */
+int fs_sync_data(int fd);
 
 int fs_mkdirs(const char *path, struct err *e); /* mkdir -p */
 int fs_mkdirs_for(const char *file, struct err *e);

@@ -278,7 +278,7 @@ int spool_sync(struct spool *s, struct err *e)
     if (!s->dirty || !s->path) {
         return 0;
     }
-    if (fdatasync(s->fd) < 0) {
+    if (fs_sync_data(s->fd) < 0) {
         return err_sys(e, "cannot sync the spool file %s", s->path);
     }
     s->dirty = false;

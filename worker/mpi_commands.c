@@ -15,6 +15,7 @@
 #include "arena.h"
 #include "digest.h"
 #include "err.h"
+#include "fs.h"
 #include "json.h"
 #include "log.h"
 #include "num.h"
@@ -102,6 +103,7 @@ static int stage_open(struct stage *s, const struct mpi_context *x, const struct
         fprintf(stderr, "bound to %d core%s by the launcher, widened to %d (core.rebind)\n",
                 s->share.before, s->share.before > 1 ? "s" : "", s->share.threads);
     }
+    fs_set_sync(s->settings.fsync);
     s->par = par_new(s->share.threads);
     return 0;
 }

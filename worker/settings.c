@@ -145,6 +145,7 @@ static void read_config(struct reader *r, struct settings *s)
     s->scores = read_text(r, "evaluation.scores", "scores.json");
     s->experiment = read_text(r, "tracking.experiment", "Kidney Disease Classification");
     s->rebind = read_bool(r, "core.rebind", true);
+    s->fsync = read_bool(r, "core.fsync", true);
 }
 
 static void read_image_size(struct reader *r, struct settings *s)

@@ -34,6 +34,7 @@ struct value;
  *   evaluation.scores                          scores.json
  *   tracking.experiment                        Kidney Disease Classification
  *   core.rebind                                true
+ *   core.fsync                                 true
  *
  * params.yaml
  *   key               type, range                                  default
@@ -74,7 +75,7 @@ struct settings {
     double checkpoint_minutes;
     const char *evaluation_dir, *scores;
     const char *experiment;
-    bool rebind;
+    bool rebind, fsync;
 
     const char *model;
     enum model_head head;

@@ -78,7 +78,7 @@ static void *sync_main(void *arg)
         }
         uint64_t upto = j->appended;
         pthread_mutex_unlock(&j->lock);
-        int rc = fdatasync(j->fd);
+        int rc = fs_sync_data(j->fd);
         int saved = errno;
         pthread_mutex_lock(&j->lock);
         if (rc != 0 && j->sync_error.code == ERR_NONE) {

@@ -202,7 +202,7 @@ static int make_dirs(struct cas *c, const char *md5, struct err *e)
     }
     char parent[CAS_PATH_SIZE];
     snprintf(parent, sizeof(parent), "%s/files/md5", c->dir);
-    if (!c->opt.no_sync && fs_sync_dir(parent, e) < 0) {
+    if (fs_sync_dir(parent, e) < 0) {
         return -1;
     }
     for (size_t n = strlen(path); c->opt.shared && n >= strlen(c->dir); n--) {
@@ -229,7 +229,7 @@ int cas_temp_open(struct cas *c, struct fs_temp *t, struct err *e)
     return fs_temp_open(t, beside, 0600, e);
 }
 
-/* A finished temp file under its name. The data is on disk (or no_sync); the folder is synced by
+/* A finished temp file under its name. The data is on disk; the folder is synced by
  * the caller. */
 int cas_temp_keep(struct cas *c, struct fs_temp *t, const char *md5, struct err *e)
 {
@@ -320,15 +320,12 @@ static int sync_object_dir(struct cas *c, const char *md5, struct err *e)
 {
     char path[CAS_PATH_SIZE];
     snprintf(path, sizeof(path), "%s/files/md5/%.2s", c->dir, md5);
-    return c->opt.no_sync ? 0 : fs_sync_dir(path, e);
+    return fs_sync_dir(path, e);
 }
 
-static int sync_data(struct cas *c, const struct fs_temp *t, struct err *e)
+static int sync_data(const struct fs_temp *t, struct err *e)
 {
-    if (c->opt.no_sync || fdatasync(t->fd) == 0) {
-        return 0;
-    }
-    return err_sys(e, "cannot write %s", t->path);
+    return fs_sync_data(t->fd) == 0 ? 0 : err_sys(e, "cannot write %s", t->path);
 }
 
 int cas_put_file(struct cas *c, const char *abs_path, char md5[33], struct stat *st, struct err *e)
@@ -338,7 +335,7 @@ int cas_put_file(struct cas *c, const char *abs_path, char md5[33], struct stat 
     struct fs_temp t;
     int rc = copy_in(c, &p, &t, e);
     if (rc == 0) {
-        rc = sync_data(c, &t, e);
+        rc = sync_data(&t, e);
         if (rc < 0) {
             fs_temp_abort(&t);
         } else if ((rc = cas_temp_keep(c, &t, p.md5, e)) == 0) {
@@ -370,7 +367,7 @@ static void put_one(void *ctx, size_t i, int thread)
 {
     struct put_job *j = ctx;
     j->rc[i] = copy_in(j->cas, &j->puts[i], &j->temps[i], &j->errs[i]);
-    if (j->rc[i] == 0 && sync_data(j->cas, &j->temps[i], &j->errs[i]) < 0) {
+    if (j->rc[i] == 0 && sync_data(&j->temps[i], &j->errs[i]) < 0) {
         fs_temp_abort(&j->temps[i]);
         j->rc[i] = -1;
     }
@@ -433,7 +430,7 @@ int cas_put_bytes(struct cas *c, const void *data, size_t n, const char *suffix,
     if (cas_temp_open(c, &t, e) < 0) {
         return -1;
     }
-    if (fs_write_all(t.fd, data, n, t.path, e) < 0 || sync_data(c, &t, e) < 0) {
+    if (fs_write_all(t.fd, data, n, t.path, e) < 0 || sync_data(&t, e) < 0) {
         fs_temp_abort(&t);
         return -1;
     }
@@ -459,7 +456,7 @@ static int keep_verified(struct cas *c, struct fs_temp *t, struct cas_id id, con
     if (strncmp(hex, id.md5, 32) != 0) {
         rc = err_set(e, ERR_REMOTE, "'%s' has other content: its md5 is %.32s", source, hex);
     }
-    if (rc < 0 || sync_data(c, t, e) < 0) {
+    if (rc < 0 || sync_data(t, e) < 0) {
         fs_temp_abort(t);
         return -1;
     }
@@ -472,7 +469,7 @@ static int keep_verified(struct cas *c, struct fs_temp *t, struct cas_id id, con
         fs_temp_abort(t);
         return err_sys(e, "cannot store %s", path);
     }
-    return fs_temp_commit(t, path, c->opt.no_sync, e);
+    return fs_temp_commit(t, path, false, e);
 }
 
 static int check_name(struct cas_id id, struct err *e)

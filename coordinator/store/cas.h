@@ -32,7 +32,6 @@ struct cas_options {
         links[CAS_MAX_LINKS]; /* cache.type, in the order to be tried; none: reflink, copy */
     size_t link_count;
     bool shared;  /* cache.shared = group: folders 2775 */
-    bool no_sync; /* core.fsync: false */
 };
 
 /* One object: what the lock says of a file or folder. */

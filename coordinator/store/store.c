@@ -70,7 +70,6 @@ struct store *store_open(struct repo *r, const struct store_options *opt, struct
     if (r->config) {
         const char *shared = config_get(r->config, "cache", "shared");
         co.shared = shared && !strcmp(shared, "group");
-        co.no_sync = !config_get_bool(r->config, "core", "fsync", true);
         if (link_types(r, &co, e) < 0) {
             return NULL;
         }

@@ -166,7 +166,7 @@ int part_write(struct part *p, const void *data, size_t n, struct err *e)
     if (p->have - p->synced < SYNC_BYTES) {
         return 0;
     }
-    if (fdatasync(p->fd) < 0) {
+    if (fs_sync_data(p->fd) < 0) {
         return err_sys(e, "cannot sync %s", p->path);
     }
     p->synced = p->have;
@@ -182,7 +182,7 @@ static void discard(struct part *p)
 
 int part_commit(struct part *p, const char *target, struct err *e)
 {
-    if (fsync(p->fd) < 0) {
+    if (fs_sync_data(p->fd) < 0) {
         err_sys(e, "cannot sync %s", p->path);
         discard(p); /* what the kernel could not write must not be believed later */
         return -1;

@@ -94,7 +94,7 @@ int replace_begin(struct arena *a, struct replace *r, const char *target, struct
 static int sync_one(const char *path, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
-    int rc = fd < 0 || fsync(fd) < 0 ? err_sys(e, "cannot sync %s", path) : 0;
+    int rc = fd < 0 || fs_sync_data(fd) < 0 ? err_sys(e, "cannot sync %s", path) : 0;
     if (fd >= 0) {
         close(fd);
     }
@@ -122,7 +122,7 @@ static int sync_tree(const char *dir, struct err *e)
     strbuf_init(&s.path);
     int rc = fs_walk(dir, on_entry, &s, e);
     strbuf_release(&s.path);
-    return rc < 0 ? -1 : sync_one(dir, e);
+    return rc < 0 ? -1 : fs_sync_dir(dir, e);
 }
 
 static int exchange(struct arena *a, const struct replace *r, const char *from, struct err *e)

@@ -65,6 +65,15 @@ test_expect_success STRACE "neither starts a process nor asks a run store" '
     done
 '
 
+test_expect_success STRACE "core.fsync: false: no writer syncs" '
+    at r && cp config/config.yaml keep && echo "b: 2" >>config/config.yaml &&
+    NEPHRON_REDIS_URL=none strace -f -e trace=fsync,fdatasync -o trace nephron repro -q && grep -q sync trace &&
+    printf "c: 3\ncore: {fsync: false}\n" >>config/config.yaml && echo x >x &&
+    NEPHRON_REDIS_URL=none strace -f -e trace=fsync,fdatasync -o trace nephron repro -q &&
+    test_expect_code 1 grep sync trace && strace -f -e trace=fsync,fdatasync -o trace nephron add -q x &&
+    test_expect_code 1 grep sync trace && mv keep config/config.yaml
+'
+
 # The fastest of forty runs: wall time, and CPU time, which decides where others keep the machine busy.
 test_expect_success BASH "each answers in less than 10 ms" '
     at r && cat >fastest.sh <<-\END &&
