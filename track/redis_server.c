@@ -237,6 +237,8 @@ static int spawn_server(const char *dir, const char *socket, int lock_fd, struct
                           "yes",
                           "--appendfsync",
                           "everysec",
+                          "--no-appendfsync-on-rewrite", /* the spool has it on disk meanwhile */
+                          "yes",
                           "--save",
                           "",
                           "--maxmemory-policy",

@@ -42,7 +42,7 @@ struct queue_entry { /* in the buffer, followed by the payload */
     uint8_t type;
     char run[33];
 };
-enum queue_type { QUEUE_EVENT, QUEUE_WATCH, QUEUE_UNWATCH };
+enum queue_type { QUEUE_EVENT, QUEUE_WATCH };
 
 struct sink_run; /* writer's, in sink_write.c */
 
@@ -82,7 +82,8 @@ struct sink {
     struct redis *redis;
     struct runstore store;
     int64_t retry_us, delay_us, immediate_us;
-    bool off, said_away, said_settings, final_try;
+    int64_t away_us; /* since when Redis has not answered; 0: it does */
+    bool off, met, said_away, said_settings, final_try; /* met: it has answered once */
     uint64_t jitter;
 };
 

@@ -12,11 +12,13 @@
 #include <hiredis/hiredis.h>
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define RETRY_FIRST_US ((int64_t)5000000)
 #define RETRY_MAX_US ((int64_t)60000000)
+#define PATIENCE_US ((int64_t)10000000)
 #define NOTE_BYTES ((uint64_t)64 << 10) /* the side file is renewed each so many bytes */
 #define RELEASE_ABOVE 200               /* ended spools kept open while Redis is away */
 
@@ -63,12 +65,26 @@ static void fail(struct sink *s, const struct err *why)
     s->jitter = s->jitter * 6364136223846793005u + 1442695040888963407u;
     int64_t spread = s->delay_us / 5; /* ranks must not come back all at once */
     s->retry_us = now + s->delay_us - spread / 2 + (int64_t)(s->jitter >> 33) % (spread + 1);
-    if (!s->said_away) {
+    s->away_us = s->away_us != 0 ? s->away_us : now;
+    /* On a busy disk a server of ours stands still for seconds, behind its own fsync: no news, since nothing
+     * is lost. A server that was never there is news at once. */
+    if (!s->said_away && (!s->met || now - s->away_us > PATIENCE_US)) {
         log_warn("tracker", "%s; events stay in the spool until Redis is there", why->text);
         s->said_away = true;
     } else {
         log_debug("tracker", "%s", why->text);
     }
+}
+
+/* Servers of others: said once when they may lose what they were given. */
+/* One setting as Redis has it, NUL-terminated; "" when it does not say (a server of others may forbid to ask). */
+static void get_setting(struct sink *s, const char *name, char value[64])
+{
+    redisReply *reply = redis_command(s->redis, NULL, "CONFIG", "GET", name, NULL);
+    bool said = reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
+                reply->element[1]->type == REDIS_REPLY_STRING;
+    snprintf(value, 64, "%s", said ? reply->element[1]->str : "");
+    redis_reply_free(reply);
 }
 
 /* Servers of others: said once when they may lose what they were given. */
@@ -78,15 +94,19 @@ static void check_settings(struct sink *s)
         return;
     }
     s->said_settings = true;
-    redisReply *reply = redis_command(s->redis, NULL, "CONFIG", "GET", "maxmemory-policy", NULL);
-    if (reply && reply->type == REDIS_REPLY_ARRAY && reply->elements == 2 &&
-        reply->element[1]->type == REDIS_REPLY_STRING &&
-        strcmp(reply->element[1]->str, "noeviction") != 0) {
-        log_warn("tracker",
-                 "Redis has maxmemory-policy %.40s: it may throw runs away; set noeviction",
-                 reply->element[1]->str);
+    char value[64];
+    get_setting(s, "maxmemory-policy", value);
+    if (value[0] != 0 && strcmp(value, "noeviction") != 0) {
+        log_warn("tracker", "Redis has maxmemory-policy %s: it may throw runs away; set noeviction",
+                 value);
     }
-    redis_reply_free(reply);
+    if (redis_usable(s->redis)) {
+        get_setting(s, "appendonly", value);
+        if (strcmp(value, "no") == 0) {
+            log_warn("tracker",
+                     "Redis has appendonly no: it forgets runs when it is restarted; set yes");
+        }
+    }
 }
 
 static void forget_places(struct sink *s)
@@ -137,10 +157,11 @@ static void try_connect(struct sink *s)
         return;
     }
     set_connected(s, true);
-    if (s->said_away) {
+    if (s->said_away && s->met) {
         log_info("tracker", "Redis is there again");
-        s->said_away = false;
     }
+    s->met = true;
+    s->away_us = 0;
 }
 
 /* ---- sending ---- */
