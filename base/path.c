@@ -150,21 +150,21 @@ bool path_inside(const char *dir, const char *path)
 
 bool path_is_safe_member(struct str path)
 {
-    if (path.n == 0 || path.n > 1024 || path.p[0] == '/') {
+    if (path.n == 0 || path.n > PATH_MAX - 1 || memchr(path.p, 0, path.n) != NULL) {
         return false;
     }
-    for (size_t i = 0; i < path.n; i++) {
-        if ((unsigned char)path.p[i] < 0x20 || path.p[i] == 0x7F) {
+    const char *end = path.p + path.n;
+    for (const char *at = path.p;; at++) {
+        const char *slash = memchr(at, '/', (size_t)(end - at));
+        struct str part = {at, (size_t)((slash != NULL ? slash : end) - at)};
+        if (part.n == 0 || part.n > NAME_MAX || str_is(part, ".") || str_is(part, "..")) {
             return false;
         }
-    }
-    struct str rest = path, part;
-    while (str_split(&rest, '/', &part)) {
-        if (part.n == 0 || part.n > 255 || str_is(part, ".") || str_is(part, "..")) {
-            return false;
+        if (slash == NULL) {
+            return true;
         }
+        at = slash;
     }
-    return true;
 }
 
 char *path_cwd(struct arena *a)

@@ -23,7 +23,8 @@ const char *path_basename(const char *path);           /* returns borrowed: insi
 const char *path_extension(const char *path);          /* ".jpg"; "" when none */
 /* `path` equals `dir` or lies below it; both normal and of the same kind. */
 bool path_inside(const char *dir, const char *path);
-/* Safe to create below a folder: relative, normal, no "..", no NUL, no control characters. */
+/* A name a stranger gives for something below a folder: relative, no empty, "." or ".." component, no NUL, within
+ * the kernel's limits. (Archives are held to more: xfer/member.h.) */
 bool path_is_safe_member(struct str path);
 char *path_cwd(struct arena *a); /* $PWD when it names the same folder, else getcwd */
 

@@ -149,11 +149,6 @@ void run_tag(const struct run *r, const char *key, const char *value)
     event_emit(r->sink, EVENT_TAG, r->id, key, value, NULL);
 }
 
-void run_update(const struct run *r, const char *field, const char *value)
-{
-    event_emit(r->sink, EVENT_RUN_UPDATE, r->id, field, value, NULL);
-}
-
 void run_log_line(const struct run *r, int rank, const char *line)
 {
     char text[INT_TEXT];
@@ -181,11 +176,6 @@ void run_rank(const struct run *r, const struct run_rank *s)
                s->pid ? int_text(pid, s->pid) : NULL, "state", s->state, "stage", s->stage,
                "img_per_s", has_speed ? speed : NULL, "rss_bytes",
                s->rss_bytes ? int_text(rss, (int64_t)s->rss_bytes) : NULL, NULL);
-}
-
-void run_heartbeat(const struct run *r)
-{
-    event_emit(r->sink, EVENT_HEARTBEAT, r->id, NULL);
 }
 
 void run_finish(const struct run *r, enum run_status status, int exit_code, const char *error)

@@ -64,8 +64,6 @@ void run_param(const struct run *r, const char *key, const char *value);
  */
 void run_params(const struct run *r, const struct value *map);
 void run_tag(const struct run *r, const char *key, const char *value);
-/* A field of the run hash. */
-void run_update(const struct run *r, const char *field, const char *value);
 void run_log_line(const struct run *r, int rank, const char *line);
 
 struct run_stage {
@@ -87,8 +85,6 @@ struct run_rank {
 };
 void run_rank(const struct run *r, const struct run_rank *s);
 
-void run_heartbeat(
-    const struct run *r); /* the sink beats by itself; for loops that want it sooner */
 /* Ends: status finished, failed or killed; `error` may be NULL. */
 void run_finish(const struct run *r, enum run_status status, int exit_code, const char *error);
 

@@ -115,13 +115,6 @@ void sink_watch(struct sink *s, const char *run)
     }
 }
 
-void sink_unwatch(struct sink *s, const char *run)
-{
-    if (s) {
-        sink_push(s, QUEUE_UNWATCH, run);
-    }
-}
-
 void sink_state(struct sink *s, struct sink_state *out)
 {
     pthread_mutex_lock(&s->lock);

@@ -65,7 +65,6 @@ struct sink *sink_open(const struct sink_options *opt, struct err *e);
 const struct event_sink *sink_events(struct sink *s);
 /* Beats and samples a run that another process started (a rank above 0). Copies the id. */
 void sink_watch(struct sink *s, const char *run);
-void sink_unwatch(struct sink *s, const char *run);
 
 struct sink_state {
     uint64_t emitted; /* events taken */

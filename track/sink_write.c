@@ -489,8 +489,6 @@ static void handle_batch(struct sink *s)
         struct sink_run *run = get_run(s, head.run);
         if (head.type == QUEUE_WATCH) {
             open_run(s, run);
-        } else if (head.type == QUEUE_UNWATCH) {
-            run->open = false;
         } else if (spool_unpack(payload, &rec, &fields, NULL) == 0) {
             handle_event(s, run, payload, &rec.event);
         }

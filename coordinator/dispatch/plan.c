@@ -468,13 +468,3 @@ double plan_critical_seconds(const struct plan *p, size_t node)
 {
     return p->nodes[node].critical;
 }
-
-const char *plan_state_name(enum plan_state s)
-{
-    static const char *const names[] = {
-#define X(name, text) text,
-        PLAN_STATES(X)
-#undef X
-    };
-    return names[s];
-}

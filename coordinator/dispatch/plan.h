@@ -25,20 +25,15 @@ struct clock;
  * gang does not fit, b passes and runs beside a; when both end, gang gets slots 0..3.
  */
 
-#define PLAN_STATES(X)                                                                             \
-    X(BLOCKED, "blocked")                                                                          \
-    X(READY, "ready")                                                                              \
-    X(QUEUED, "queued")                                                                            \
-    X(RUNNING, "running")                                                                          \
-    X(COMMITTING, "committing")                                                                    \
-    X(DONE, "done")                                                                                \
-    X(FAILED, "failed")                                                                            \
-    X(SKIPPED, "skipped")
-
 enum plan_state {
-#define X(name, text) PLAN_##name,
-    PLAN_STATES(X)
-#undef X
+    PLAN_BLOCKED,
+    PLAN_READY,
+    PLAN_QUEUED,
+    PLAN_RUNNING,
+    PLAN_COMMITTING,
+    PLAN_DONE,
+    PLAN_FAILED,
+    PLAN_SKIPPED,
 };
 
 struct plan_spec {
@@ -105,6 +100,5 @@ size_t plan_busy(const struct plan *p); /* RUNNING or COMMITTING */
 bool plan_over(const struct plan *p);   /* nothing under way and nothing that could start */
 int plan_free_slots(const struct plan *p);
 double plan_critical_seconds(const struct plan *p, size_t node);
-const char *plan_state_name(enum plan_state s);
 
 #endif

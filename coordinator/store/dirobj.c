@@ -4,6 +4,7 @@
 #include "digest.h"
 #include "err.h"
 #include "json.h"
+#include "path.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -261,16 +262,7 @@ static bool md5_ok(const struct strbuf *b)
 /* Every member must name a place inside of the folder. */
 static bool relpath_ok(const struct strbuf *b)
 {
-    if (!b->n || b->p[0] == '/' || strlen(b->p) != b->n || str_utf8_valid(strbuf_str(b)) != b->n) {
-        return false;
-    }
-    struct str rest = strbuf_str(b), part;
-    while (str_split(&rest, '/', &part)) {
-        if (!part.n || str_is(part, ".") || str_is(part, "..") || part.n > 255) {
-            return false;
-        }
-    }
-    return b->n < 4096 && b->p[b->n - 1] != '/';
+    return path_is_safe_member(strbuf_str(b)) && str_utf8_valid(strbuf_str(b)) == b->n;
 }
 
 static const char *read_member(struct reader *r, struct arena *a, struct dirobj *d)
