@@ -222,6 +222,17 @@ static int sync_parent(const char *path, struct err *e)
     return n > 0 && (size_t)n < sizeof(dir) ? fs_sync_dir(dir, e) : 0;
 }
 
+int fs_sync_file(const char *path, struct err *e)
+{
+    int fd = sync_on ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    if (fd < 0) {
+        return !sync_on || errno == ENOENT ? 0 : err_sys(e, "cannot open %s", path);
+    }
+    int rc = fsync(fd) < 0 ? err_sys(e, "cannot sync %s", path) : 0;
+    close(fd);
+    return rc < 0 ? rc : sync_parent(path, e);
+}
+
 int fs_temp_commit(struct fs_temp *t, const char *target, bool fast, struct err *e)
 {
     bool durable = !fast && sync_on;

@@ -43,6 +43,8 @@ int fs_temp_open(struct fs_temp *t, const char *target, mode_t mode, struct err 
 int fs_temp_commit(struct fs_temp *t, const char *target, bool fast, struct err *e);
 void fs_temp_abort(struct fs_temp *t);
 int fs_sync_dir(const char *dir, struct err *e);
+/* A file that was appended to, and its name. Absent is fine. */
+int fs_sync_file(const char *path, struct err *e);
 /* A free temp name beside `target` for links, which are not opened. Looks for left-overs as
  * fs_temp_open does. */
 int fs_temp_name(char *out, size_t size, const char *target, struct err *e);

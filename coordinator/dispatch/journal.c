@@ -251,6 +251,13 @@ int journal_parse(struct str bytes, journal_fn *fn, void *ctx, size_t *bad_tail,
         }
         return 0; /* killed while the header was written: nothing was recorded yet */
     }
+    static const char zeros[JOURNAL_HEADER];
+    if (memcmp(bytes.p, zeros, sizeof zeros) == 0) {
+        if (bad_tail != NULL) {
+            *bad_tail = bytes.n; /* the header never reached the disk, so no record did */
+        }
+        return 0;
+    }
     if (memcmp(bytes.p, "NEPHRONJ", 8) != 0) {
         return err_set(e, ERR_FORMAT, "not a journal: it does not begin with NEPHRONJ");
     }

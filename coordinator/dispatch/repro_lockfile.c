@@ -7,8 +7,10 @@
 #include "repro_private.h"
 
 #include "alloc.h"
+#include "commit.h"
 #include "content.h"
 #include "fs.h"
+#include "gitignore.h"
 #include "journal.h"
 #include "lock.h"
 #include "path.h"
@@ -188,6 +190,9 @@ int lockfiles_resume(struct lockfiles *lf, struct err *e)
 
 static int write_all(struct lockfiles *lf, struct err *e)
 {
+    if (gitignore_sync(lf->run->c->repo, e) < 0) {
+        return -1;
+    }
     for (size_t i = 0; i < lf->count; i++) {
         struct lockfile *f = lf->files[i];
         if (f->count == 0) {
@@ -247,6 +252,7 @@ int lockfiles_close(struct lockfiles *lf, struct err *e)
 struct recovery {
     const struct repro_context *c;
     struct arena *arena;
+    bool write;
     size_t taken, dropped;
     const char **touched; /* pipeline files of the records */
     size_t count, capacity;
@@ -290,6 +296,11 @@ static int take_record(void *ctx, const char *pipeline_file, const struct lock_e
         return -1;
     }
     lock_set(l, entry);
+    struct commit again; /* its lines in .gitignore may not have reached the disk */
+    commit_begin(&again, rc->c->store, rc->arena, st, NULL);
+    if (rc->write && commit_ignore(&again, e) < 0) {
+        return -1;
+    }
     bool listed = false;
     for (size_t i = 0; i < rc->count && !listed; i++) {
         listed = strcmp(rc->touched[i], st->file) == 0;
@@ -306,12 +317,15 @@ int repro_recover(const struct repro_context *c, bool write, size_t *replayed, s
 {
     struct arena a;
     arena_init(&a);
-    struct recovery rec = {.c = c, .arena = &a};
+    struct recovery rec = {.c = c, .arena = &a, .write = write};
     const char *path = lockfiles_journal_path(c->repo, &a);
     struct stat st;
     int rc = 0;
     if (stat(path, &st) == 0 && st.st_size > 16) {
         rc = journal_replay(path, take_record, &rec, NULL, e);
+        if (rc == 0 && write) {
+            rc = gitignore_sync(c->repo, e);
+        }
         for (size_t i = 0; rc == 0 && write && i < rec.count; i++) {
             struct lock *l = store_lock(c->store, rec.touched[i], e);
             rc = l == NULL ? -1 : lock_write(l, e);

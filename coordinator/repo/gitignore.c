@@ -34,6 +34,7 @@ struct folder {
     off_t size; /* -1: no file */
     struct timespec mtime;
     bool ends_with_newline;
+    bool unsynced; /* lines of ours are not on the disk yet */
 };
 
 struct gitignore {
@@ -210,8 +211,23 @@ static int append_entry(struct folder *f, const char *name, struct err *e)
     strbuf_release(&b);
     if (rc == 0) {
         f->ends_with_newline = true;
+        f->unsynced = true;
         folder_remember(f);
     }
+    return rc;
+}
+
+int gitignore_sync(struct repo *r, struct err *e)
+{
+    int rc = 0;
+    pthread_mutex_lock(&r->gitignore->lock);
+    for (struct folder *f = r->gitignore->folders; f != NULL && rc == 0; f = f->hh.next) {
+        if (f->unsynced) {
+            rc = fs_sync_file(f->file, e);
+            f->unsynced = rc < 0;
+        }
+    }
+    pthread_mutex_unlock(&r->gitignore->lock);
     return rc;
 }
 

@@ -18,6 +18,8 @@ struct repo;
 int gitignore_add(struct repo *r, const char *path, bool *changed, struct err *e);
 /* Drops the line; an emptied file is deleted. */
 int gitignore_remove(struct repo *r, const char *path, bool *changed, struct err *e);
+/* Lines are appended without a sync, one a stage; this brings all of them to the disk. */
+int gitignore_sync(struct repo *r, struct err *e);
 /* Whether git ignores the path, by the rules in force now. */
 bool gitignore_ignored(struct repo *r, const char *path);
 /* Called by repo_open and repo_close; nothing is read yet. */

@@ -136,7 +136,7 @@ static int ignore_in_git(const struct adder *ad, const char *path, struct err *e
     st.out_count = 1;
     struct commit c;
     commit_begin(&c, ad->s, ad->a, &st, NULL);
-    return commit_ignore(&c, e);
+    return commit_ignore(&c, e) < 0 ? -1 : gitignore_sync(ad->s->repo, e);
 }
 
 static unsigned flags_of(const struct adder *ad)

@@ -531,7 +531,7 @@ static int commit_pipeline_stage(struct store *s, struct arena *a, const struct 
     if (save && (commit_runcache(&c, e) < 0)) {
         return -1;
     }
-    if (commit_ignore(&c, e) < 0) {
+    if (commit_ignore(&c, e) < 0 || gitignore_sync(s->repo, e) < 0) {
         return -1;
     }
     lock_set(l, c.entry);

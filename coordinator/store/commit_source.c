@@ -6,6 +6,7 @@
 #include "dvcfile.h"
 #include "err.h"
 #include "fs.h"
+#include "gitignore.h"
 #include "path.h"
 #include "repo.h"
 #include "store.h"
@@ -199,5 +200,5 @@ int commit_source(struct store *s, struct arena *a, const struct stage *st, unsi
     }
     struct commit c;
     commit_begin(&c, s, a, st, NULL);
-    return commit_ignore(&c, e);
+    return commit_ignore(&c, e) < 0 ? -1 : gitignore_sync(s->repo, e);
 }

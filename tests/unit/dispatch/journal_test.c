@@ -133,6 +133,13 @@ static void a_torn_tail_is_cut(void **state)
         last = s.count;
     }
     assert_int_equal(last, 3);
+    /* a power loss before the first sync: the size is there, the bytes are not */
+    struct seen s = {0};
+    size_t bad;
+    memset(whole.p, 0, whole.n);
+    assert_int_equal(journal_parse(strbuf_str(&whole), take, &s, &bad, NULL), 0);
+    assert_int_equal(s.count, 0);
+    assert_int_equal(bad, whole.n);
     strbuf_release(&whole);
 }
 
