@@ -99,8 +99,9 @@ def fresh(template, to):
 SKIPPED = (".git", ".dvc/tmp", ".nephron")
 
 
-def tree(top, skipped=SKIPPED):
-    """path -> kind, mode, content; what git or a person sees, and the cache."""
+def tree(top, skipped=SKIPPED, any_order=False):
+    """path -> kind, mode, content; what git or a person sees, and the cache. any_order: stages may have ended in another
+    order, and stand so in dvc.lock and .gitignore."""
     found = {}
     for folder, folders, files in os.walk(top):
         inner = os.path.relpath(folder, top)
@@ -118,7 +119,10 @@ def tree(top, skipped=SKIPPED):
                 found[path] = ("link", os.readlink(full))
             else:
                 with open(full, "rb") as f:
-                    found[path] = (oct(mode.st_mode & 0o777), hashlib.md5(f.read()).hexdigest())
+                    data = f.read()
+                if any_order and name in ("dvc.lock", ".gitignore"):
+                    data = b"".join(sorted(data.splitlines(keepends=True)))
+                found[path] = (oct(mode.st_mode & 0o777), hashlib.md5(data).hexdigest())
     return found
 
 
