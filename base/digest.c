@@ -77,7 +77,7 @@ static int write_chunk(int fd, const char *data, size_t n, const char *name, str
             continue;
         }
         if (done < 0) {
-            return err_sys(e, "cannot write %s", name);
+            return err_sys(e, "cannot write a copy of %s", name);
         }
         data += done;
         n -= (size_t)done;
