@@ -26,7 +26,7 @@
 
 extern char **environ;
 
-void proc_keep_stdio(void)
+void proc_begin(void)
 {
     for (int fd = 0; fd <= 2; fd++) {
         if (fcntl(fd, F_GETFD) < 0) {
@@ -34,6 +34,7 @@ void proc_keep_stdio(void)
             open("/dev/null", fd == STDERR_FILENO ? O_RDWR : O_RDONLY);
         }
     }
+    signal(SIGXFSZ, SIG_IGN);
 }
 
 /* What the child finds at 0, 1, 2, and our ends. */
@@ -120,6 +121,7 @@ static int spawn_child(pid_t *pid, const struct proc_options *opt, const struct 
     sigaddset(&all, SIGINT);
     sigaddset(&all, SIGTERM);
     sigaddset(&all, SIGPIPE);
+    sigaddset(&all, SIGXFSZ);
     sigaddset(&all, SIGUSR1);
     sigaddset(&all, SIGCHLD);
     short flags = POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF;
@@ -150,6 +152,7 @@ static _Noreturn void exec_child(const struct proc_options *opt, const struct st
     signal(SIGINT, SIG_DFL);
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
+    signal(SIGXFSZ, SIG_DFL);
     bool ok = getppid() == parent && (!opt->new_group || setpgid(0, 0) == 0);
     for (int i = 0; ok && i < 3; i++) {
         ok = plan->child[i] < 0 || dup2(plan->child[i], i) >= 0;

@@ -18,9 +18,10 @@ struct err;
 /*
  * The first call of every main: what was started with stdin, stdout or stderr closed would give their
  * numbers to the files it opens, and print into them. A closed stdout stays unwritable, so that an
- * answer nobody gets is still an error.
+ * answer nobody gets is still an error. And a file that grows beyond `ulimit -f` is a failed write,
+ * not the end of the program (children start with the default again).
  */
-void proc_keep_stdio(void);
+void proc_begin(void);
 
 struct proc_options {
     const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */

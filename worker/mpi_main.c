@@ -102,7 +102,7 @@ static int run(const struct mpi_command *c, struct comm *comm, int argc, char **
 int main(int argc, char **argv)
 {
     struct err e = ERR_INIT;
-    proc_keep_stdio();
+    proc_begin();
     if (argc < 2) {
         return help(stderr);
     }

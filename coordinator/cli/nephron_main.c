@@ -211,7 +211,7 @@ static int run_command(int argc, char **argv)
 int main(int argc, char **argv)
 {
     int at = 1;
-    proc_keep_stdio();
+    proc_begin();
     while (at < argc && argv[at][0] == '-') {
         const char *word = argv[at];
         if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {

@@ -256,7 +256,7 @@ static int help(FILE *to)
 
 int main(int argc, char **argv)
 {
-    proc_keep_stdio();
+    proc_begin();
     catch_signals();
     if (argc < 2) {
         return help(stderr);
