@@ -591,3 +591,35 @@ int fs_walk(const char *dir, fs_walk_fn *fn, void *ctx, struct err *e)
     strbuf_release(&w.path);
     return rc;
 }
+
+struct copying {
+    const char *from, *to;
+};
+
+static int copy_entry(void *ctx, const struct fs_entry *entry, struct err *e)
+{
+    const struct copying *c = ctx;
+    struct strbuf from, to;
+    strbuf_init(&from);
+    strbuf_init(&to);
+    strbuf_addf(&from, "%s/%s", c->from, entry->path);
+    strbuf_addf(&to, "%s/%s", c->to, entry->path);
+    int rc = 0;
+    if (!S_ISDIR(entry->st.st_mode)) {
+        rc = fs_link(FS_COPY, from.p, to.p, 0666, e);
+    } else if (!entry->is_link) {
+        rc = fs_mkdirs(to.p, e);
+    }
+    strbuf_release(&from);
+    strbuf_release(&to);
+    return rc;
+}
+
+int fs_copy_tree(const char *from, const char *to, struct err *e)
+{
+    struct copying c = {from, to};
+    if (!fs_is_dir(from)) {
+        return fs_link(FS_COPY, from, to, 0666, e);
+    }
+    return fs_mkdirs(to, e) < 0 ? -1 : fs_walk(from, copy_entry, &c, e);
+}

@@ -62,6 +62,10 @@ int fs_remove(const char *path, struct err *e);      /* file or link; absent is 
 int fs_remove_tree(const char *path, struct err *e); /* anything; absent is fine; follows no link */
 int fs_remove_empty_parents(const char *path, const char *stop, struct err *e);
 
+/* Copies a file or a folder to `to`, which must not exist; links to files become files, links to folders are passed
+ * over. Modes are those of new files. What a failure leaves is the caller's to remove. */
+int fs_copy_tree(const char *from, const char *to, struct err *e);
+
 enum fs_link {
     FS_REFLINK,  /* copy-on-write clone; ERR_IO where the file system has none */
     FS_HARDLINK,

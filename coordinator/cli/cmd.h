@@ -7,6 +7,7 @@
  */
 
 int cmd_add(int argc, char **argv);
+int cmd_artifacts(int argc, char **argv);
 int cmd_cache(int argc, char **argv);
 int cmd_check_ignore(int argc, char **argv);
 int cmd_checkout(int argc, char **argv);
@@ -21,8 +22,14 @@ int cmd_explain(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
 int cmd_freeze(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
+int cmd_get(int argc, char **argv);
+int cmd_get_url(int argc, char **argv);
+int cmd_import(int argc, char **argv);
+int cmd_import_url(int argc, char **argv);
 int cmd_init(int argc, char **argv);
 int cmd_launch(int argc, char **argv);
+int cmd_list(int argc, char **argv);
+int cmd_list_url(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 int cmd_move(int argc, char **argv);
 int cmd_params(int argc, char **argv);
@@ -38,6 +45,7 @@ int cmd_stage(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_unfreeze(int argc, char **argv);
 int cmd_unprotect(int argc, char **argv);
+int cmd_update(int argc, char **argv);
 int cmd_version(int argc, char **argv);
 
 #endif

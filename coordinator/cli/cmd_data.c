@@ -45,16 +45,15 @@ static int add_targets(const struct opt_list *targets, const struct add_options 
 int cmd_add(int argc, char **argv)
 {
     struct add_options opt = {0};
-    bool quiet = false, to_remote = false;
-    const char *remote = NULL;
+    bool quiet = false;
     long remote_jobs = 0;
     const struct opt options[] = {
         {OPT_FLAG, 0, "no-commit", NULL, "hash only, store nothing", &opt.no_commit, NULL},
         {OPT_FLAG, 0, "glob", NULL, "targets are patterns", &opt.glob, NULL},
         {OPT_STR, 'o', "out", "PATH", "track a copy of the target under this name", &opt.out, NULL},
-        {OPT_FLAG, 0, "to-remote", NULL, "send straight to a remote (not supported)", &to_remote,
+        {OPT_FLAG, 0, "to-remote", NULL, "copy the target straight to a remote", &opt.to_remote,
          NULL},
-        {OPT_STR, 'r', "remote", "NAME", "the remote for --to-remote", &remote, NULL},
+        {OPT_STR, 'r', "remote", "NAME", "the remote for --to-remote", &opt.remote, NULL},
         {OPT_INT, 0, "remote-jobs", "N", "transfers at a time for --to-remote", &remote_jobs, NULL},
         {OPT_FLAG, 'f', "force", NULL, "overwrite an existing file or folder", &opt.force, NULL},
         {OPT_FLAG, 0, "no-relink", NULL, "leave the workspace files as they are", &opt.no_relink,
@@ -77,11 +76,11 @@ int cmd_add(int argc, char **argv)
         return code;
     }
     struct err e = ERR_INIT;
-    if (to_remote) {
-        err_set(&e, ERR_USAGE, "--to-remote is not supported yet: add, then push");
-    } else if (remote != NULL || remote_jobs != 0) {
+    if (!opt.to_remote && (opt.remote != NULL || remote_jobs != 0)) {
         err_set(&e, ERR_USAGE, "%s can't be used without --to-remote",
-                remote != NULL ? "--remote" : "--remote-jobs");
+                opt.remote != NULL ? "--remote" : "--remote-jobs");
+    } else if (opt.to_remote && opt.no_commit) {
+        err_set(&e, ERR_USAGE, "--no-commit can't be used with --to-remote");
     }
     code = e.code != ERR_NONE ? session_fail(&e, 1) : add_targets(&args, &opt, quiet);
     opt_list_release(&args);

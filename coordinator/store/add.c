@@ -13,6 +13,7 @@
 #include "repo.h"
 #include "scmindex.h"
 #include "store.h"
+#include "toremote.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -208,22 +209,6 @@ static int add_target(struct adder *ad, const char *path, struct err *e)
 
 /* ---- -o ---- */
 
-struct copy {
-    const struct adder *ad;
-    const char *from, *to;
-};
-
-static int copy_entry(void *ctx, const struct fs_entry *entry, struct err *e)
-{
-    const struct copy *c = ctx;
-    char *from = arena_printf(c->ad->a, "%s/%s", c->from, entry->path);
-    char *to = arena_printf(c->ad->a, "%s/%s", c->to, entry->path);
-    if (S_ISDIR(entry->st.st_mode)) {
-        return entry->is_link ? 0 : fs_mkdirs(to, e);
-    }
-    return fs_link(FS_COPY, from, to, 0666, e);
-}
-
 static int add_copy(struct adder *ad, const char *typed, struct err *e)
 {
     const struct repo *r = ad->s->repo;
@@ -249,11 +234,32 @@ static int add_copy(struct adder *ad, const char *typed, struct err *e)
     if (fs_remove_tree(to, e) < 0 || fs_mkdirs_for(to, e) < 0) {
         return -1;
     }
-    struct copy c = {ad, from, to};
-    int rc = !fs_is_dir(from)        ? fs_link(FS_COPY, from, to, 0666, e)
-             : fs_mkdirs(to, e) == 0 ? fs_walk(from, copy_entry, &c, e)
-                                     : -1;
-    return rc < 0 ? -1 : add_new(ad, path, e);
+    return fs_copy_tree(from, to, e) < 0 ? -1 : add_new(ad, path, e);
+}
+
+/* ---- --to-remote ---- */
+
+static int add_remotely(struct adder *ad, const char *typed, struct err *e)
+{
+    const struct repo *r = ad->s->repo;
+    const char *from = repo_abs(r, ad->a, repo_path(r, ad->a, typed));
+    const char *path = repo_path(r, ad->a, ad->opt->out ? ad->opt->out : path_basename(from));
+    struct hash hash;
+    if (fs_is_dir(repo_abs(r, ad->a, path)) && ad->opt->out) {
+        path = path_join(ad->a, path, path_basename(from));
+    }
+    if (check_new(ad, path, e) < 0) {
+        return -1;
+    }
+    if (!fs_exists(from)) {
+        return err_set(e, ERR_MISSING, "[Errno 2] No such file or directory: '%s'", from);
+    }
+    if (toremote_put(ad->s, ad->a, from, ad->opt->remote, &hash, e) < 0) {
+        return -1;
+    }
+    const char *file = arena_printf(ad->a, "%s.dvc", path);
+    keep_result(ad, file);
+    return write_file(ad, file, path, &hash, e);
 }
 
 /* ---- --glob ---- */
@@ -316,6 +322,11 @@ int add_run(struct store *s, struct arena *a, const struct pipeline *p, const ch
         return -1;
     }
     r->files = ARENA_ARRAY(a, count + 1, const char *);
+    if (ad.opt->to_remote) {
+        return count == 1
+                   ? add_remotely(&ad, targets[0], e)
+                   : err_set(e, ERR_USAGE, "multiple targets can't be used with --to-remote");
+    }
     if (ad.opt->out) {
         return count == 1 ? add_copy(&ad, targets[0], e)
                           : err_set(e, ERR_USAGE, "--out can't be used with multiple targets");

@@ -62,6 +62,62 @@ void dvcfile_new(struct strbuf *out, const char *path, const struct hash *hash)
     arena_release(&a);
 }
 
+static struct value *repo_value(struct arena *a, const struct dvcfile_import *x)
+{
+    struct value *repo = value_map(a);
+    value_set(a, repo, "url", value_cstr(a, x->repo_url));
+    if (x->rev) {
+        value_set(a, repo, "rev", value_cstr(a, x->rev));
+    }
+    if (x->rev_lock) {
+        value_set(a, repo, "rev_lock", value_cstr(a, x->rev_lock));
+    }
+    return repo;
+}
+
+static struct value *import_dep(struct arena *a, const struct dvcfile_import *x)
+{
+    struct value *dep = value_map(a);
+    if (x->repo_url) {
+        value_set(a, dep, "path", value_cstr(a, x->dep_path));
+        value_set(a, dep, "repo", repo_value(a, x));
+        return dep;
+    }
+    if (x->etag) {
+        value_set(a, dep, "checksum", value_cstr(a, x->etag));
+    }
+    put_fields(a, dep, x->dep);
+    value_set(a, dep, "path", value_cstr(a, x->dep_path));
+    return dep;
+}
+
+void dvcfile_new_import(struct strbuf *out, const struct dvcfile_import *x)
+{
+    struct arena a;
+    char md5[33];
+    arena_init(&a);
+    struct value *doc = value_map(&a), *deps = value_list(&a), *outs = value_list(&a);
+    struct value *item = value_map(&a);
+    put_fields(&a, item, x->out);
+    value_set(&a, item, "path", value_cstr(&a, x->out_path));
+    value_push(&a, deps, import_dep(&a, x));
+    value_push(&a, outs, item);
+    if (!x->no_exec) {
+        value_set(&a, doc, "md5", value_cstr(&a, "")); /* its place is the first */
+    }
+    if (x->frozen) {
+        value_set(&a, doc, "frozen", value_bool(&a, true));
+    }
+    value_set(&a, doc, "deps", deps);
+    value_set(&a, doc, "outs", outs);
+    if (!x->no_exec) {
+        dvcfile_stage_md5(doc, md5);
+        value_set(&a, doc, "md5", value_cstr(&a, md5));
+    }
+    emit_yaml(out, doc, NULL);
+    arena_release(&a);
+}
+
 /* ---- lines ---- */
 
 struct lines {
@@ -278,6 +334,37 @@ int dvcfile_edit(struct str text, const char *key, size_t index, const struct ha
         strbuf_truncate(out, start);
         return edit_by_value(text, key, index, hash, out, e);
     }
+    return 0;
+}
+
+int dvcfile_renew_md5(struct str text, struct strbuf *out, struct err *e)
+{
+    struct arena a;
+    char md5[33];
+    arena_init(&a);
+    struct value *doc = yaml_parse(&a, text, NULL, e);
+    bool done = false;
+    if (!doc) {
+        arena_release(&a);
+        return -1;
+    }
+    dvcfile_stage_md5(doc, md5);
+    struct lines l = {0};
+    split_lines(text, &l);
+    for (size_t i = 0; i < l.count; i++) {
+        if (!done && has_key(l.items[i], 0, "md5")) {
+            size_t end = scalar_end(l.items[i], 5);
+            strbuf_addf(out, "md5: %s%.*s", md5, (int)(l.items[i].n - end), l.items[i].p + end);
+            done = true;
+        } else {
+            strbuf_addstr(out, l.items[i]);
+        }
+    }
+    if (!done) {
+        strbuf_addf(out, "%smd5: %s\n", out->n && out->p[out->n - 1] != '\n' ? "\n" : "", md5);
+    }
+    free(l.items);
+    arena_release(&a);
     return 0;
 }
 

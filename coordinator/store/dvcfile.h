@@ -23,6 +23,17 @@ struct value;
 
 /* A file of `dvc add`: one out. */
 void dvcfile_new(struct strbuf *out, const char *path, const struct hash *hash);
+/* A file of `import-url` or `import`, with its md5 unless `no_exec`. */
+struct dvcfile_import {
+    const char *dep_path, *out_path; /* as written */
+    const struct hash *dep, *out;    /* md5 NULL: not known */
+    const char *etag;                /* http: instead of the dep's md5; else NULL */
+    const char *repo_url, *rev, *rev_lock; /* `import`; rev NULL: the default branch */
+    bool frozen, no_exec;
+};
+void dvcfile_new_import(struct strbuf *out, const struct dvcfile_import *x);
+/* After dvcfile_edit of an import: its md5 anew. */
+int dvcfile_renew_md5(struct str text, struct strbuf *out, struct err *e);
 /* Replaces the hash fields of item `index` of list `key` ("outs" or "deps") in `text`. ERR_FORMAT
  * when the text has no such item. A file in flow style is written anew in block style. */
 int dvcfile_edit(struct str text, const char *key, size_t index, const struct hash *hash,

@@ -1,0 +1,383 @@
+/* `get`, `get-url`, `list`, `list-url` and `artifacts get`: other repositories and places; no
+ * repository is needed here. */
+
+#include "cmd.h"
+
+#include "err.h"
+#include "fs.h"
+#include "gitsource.h"
+#include "json.h"
+#include "path.h"
+#include "session.h"
+#include "sync.h"
+#include "urlsource.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void print_text(struct strbuf *text)
+{
+    fwrite(text->p, 1, text->n, stdout);
+    strbuf_release(text);
+}
+
+static const char *target_path(struct arena *a, const char *to)
+{
+    return path_absolute(a, path_cwd(a), to);
+}
+
+/* ---- get-url, list-url ---- */
+
+static int copy_url(struct arena *a, const char *url, const char *out, bool force, struct err *e)
+{
+    struct urlsource src;
+    if (urlsource_parse(a, NULL, url, &src, e) < 0) {
+        return -1;
+    }
+    const char *to = urlsource_target(a, &src, out, force, e);
+    return to == NULL ? -1 : urlsource_copy(a, &src, target_path(a, to), NULL, e);
+}
+
+int cmd_get_url(int argc, char **argv)
+{
+    bool force = false, quiet = false;
+    long jobs = 0;
+    struct opt_list args = {0};
+    const struct opt options[] = {
+        {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
+        {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &force, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron get-url [OPTION]... URL [OUT]",
+        .about = "Copies a file or folder from a path, file:// or http(s)://, without tracking it.",
+        .examples =
+            "  nephron get-url https://example.org/vgg16.pth\n  nephron get-url /mnt/pacs/2026 raw",
+        .options = options,
+        .min_args = 1,
+        .max_args = 2};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    struct arena a;
+    arena_init(&a);
+    int rc = copy_url(&a, args.items[0], args.count > 1 ? args.items[1] : NULL, force, &e);
+    code = rc == 0 ? 0 : sync_fail(&e, arena_printf(&a, "failed to get '%s'", args.items[0]));
+    arena_release(&a);
+    opt_list_release(&args);
+    return code;
+}
+
+struct url_listing {
+    struct gitsource_list list;
+    struct arena *arena;
+};
+
+static int list_entry(void *ctx, const struct fs_entry *entry, struct err *e)
+{
+    struct url_listing *l = ctx;
+    (void)e;
+    bool dir = S_ISDIR(entry->st.st_mode);
+    gitsource_list_add(l->arena, &l->list,
+                       &(struct gitsource_entry){
+                           .path = entry->path, .is_dir = dir, .size = (int64_t)entry->st.st_size});
+    return 0;
+}
+
+/* A folder of this machine through the eyes of `list`. */
+static int list_path(struct arena *a, const char *url, const struct gitsource_show *show,
+                     struct strbuf *out, struct err *e)
+{
+    struct urlsource src;
+    struct url_listing l = {.arena = a};
+    if (urlsource_parse(a, NULL, url, &src, e) < 0) {
+        return -1;
+    }
+    if (src.kind != URLSOURCE_LOCAL) {
+        return err_set(e, ERR_REMOTE, "%s: http(s) servers do not list what they hold", url);
+    }
+    if (!fs_exists(src.path)) {
+        return err_set(e, ERR_MISSING,
+                       "The path '%s' does not exist: [Errno 2] No such file or directory: '%s'",
+                       url, src.path);
+    }
+    if (!fs_is_dir(src.path)) {
+        strbuf_addf(out, "%s\n", src.path);
+        return 0;
+    }
+    if (fs_walk(src.path, list_entry, &l, e) < 0) {
+        return -1;
+    }
+    struct gitsource g = {.arena = a, .repo = {.root = src.path}};
+    return gitsource_text(&g, &l.list, show, out, e);
+}
+
+int cmd_list_url(int argc, char **argv)
+{
+    struct gitsource_show show = {0};
+    bool quiet = false;
+    struct opt_list args = {0};
+    const struct opt options[] = {
+        {OPT_FLAG, 'R', "recursive", NULL, "the files in folders, too", &show.recursive, NULL},
+        {OPT_FLAG, 'T', "tree", NULL, "as a tree", &show.tree, NULL},
+        {OPT_INT, 'L', "level", "N", "so many levels of folders", &show.level, NULL},
+        {OPT_FLAG, 0, "size", NULL, "show sizes", &show.size, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {.usage = "nephron list-url [OPTION]... URL",
+                                  .about = "Lists a folder of this machine (a path or file://).",
+                                  .examples = "  nephron list-url -R /mnt/pacs/2026 --size",
+                                  .options = options,
+                                  .min_args = 1,
+                                  .max_args = 1};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    struct arena a;
+    struct strbuf text;
+    arena_init(&a);
+    strbuf_init(&text);
+    show.heading = args.items[0];
+    int rc = list_path(&a, args.items[0], &show, &text, &e);
+    print_text(&text);
+    code = rc == 0 ? 0 : session_fail(&e, 255);
+    arena_release(&a);
+    opt_list_release(&args);
+    return code;
+}
+
+/* ---- list ---- */
+
+static int list_repo(struct arena *a, const char *url, const char *rev, const char *remote,
+                     const struct gitsource_show *show, bool json, struct strbuf *out,
+                     struct err *e)
+{
+    struct gitsource g;
+    struct gitsource_list files;
+    if (gitsource_open(a, url, rev, &g, e) < 0) {
+        return -1;
+    }
+    g.remote = remote;
+    struct value *v;
+    int rc = gitsource_files(&g, &files, e);
+    if (rc == 0 && json) {
+        rc = gitsource_json(&g, &files, show, &v, e);
+    } else if (rc == 0) {
+        rc = gitsource_text(&g, &files, show, out, e);
+    }
+    if (rc == 0 && json) {
+        json_write(out, v, NULL);
+        strbuf_addch(out, '\n');
+    }
+    gitsource_close(&g);
+    return rc;
+}
+
+int cmd_list(int argc, char **argv)
+{
+    struct gitsource_show show = {0};
+    const char *rev = NULL, *remote = NULL;
+    bool json = false, quiet = false;
+    struct opt_list args = {0};
+    const struct opt options[] = {
+        {OPT_FLAG, 'R', "recursive", NULL, "the files in folders, too", &show.recursive, NULL},
+        {OPT_FLAG, 'T', "tree", NULL, "as a tree", &show.tree, NULL},
+        {OPT_INT, 'L', "level", "N", "so many levels of folders", &show.level, NULL},
+        {OPT_FLAG, 0, "dvc-only", NULL, "only what DVC tracks", &show.dvc_only, NULL},
+        {OPT_FLAG, 0, "json", NULL, "one JSON list", &json, NULL},
+        {OPT_STR, 0, "rev", "REV", "this revision, not the work tree", &rev, NULL},
+        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &remote, NULL},
+        {OPT_FLAG, 0, "size", NULL, "show sizes", &show.size, NULL},
+        {OPT_FLAG, 0, "show-hash", NULL, "show hashes", &show.hash, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {.usage = "nephron list [OPTION]... REPOSITORY [PATH]",
+                                  .about = "Lists the files that git and DVC track in a "
+                                           "repository: a folder, or anything that git can clone.",
+                                  .examples = "  nephron list .\n  nephron list -R --dvc-only "
+                                              "https://example.org/team/registry.git data\n"
+                                              "  nephron list . --rev v1 --json",
+                                  .options = options,
+                                  .min_args = 1,
+                                  .max_args = 2};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    struct arena a;
+    struct strbuf text;
+    arena_init(&a);
+    strbuf_init(&text);
+    show.path = args.count > 1 ? args.items[1] : NULL;
+    int rc = list_repo(&a, args.items[0], rev, remote, &show, json, &text, &e);
+    print_text(&text);
+    bool missing = strncmp(e.text, "[Errno", 6) == 0;
+    code = rc == 0
+               ? 0
+               : sync_fail(&e,
+                           missing ? NULL : arena_printf(&a, "failed to list '%s'", args.items[0]));
+    arena_release(&a);
+    opt_list_release(&args);
+    return code;
+}
+
+/* ---- get, artifacts get ---- */
+
+struct get_words {
+    const char *url, *path, *out, *rev, *remote;
+    bool show_url, force, quiet;
+};
+
+/* What is left to do with an open repository. */
+static int take(struct gitsource *g, const struct get_words *w, const char *to, struct err *e)
+{
+    struct gitsource_list files;
+    const char *url;
+    if (gitsource_files(g, &files, e) < 0) {
+        return -1;
+    }
+    if (!w->show_url) {
+        return gitsource_copy(g, &files, w->path, target_path(g->arena, to), e);
+    }
+    if (gitsource_url(g, &files, w->path, &url, e) < 0) {
+        return -1;
+    }
+    printf("%s\n", url);
+    return 0;
+}
+
+static int get_path(struct arena *a, const struct get_words *w, struct err *e)
+{
+    struct gitsource g;
+    const struct urlsource src = {.name = path_basename(path_normal(a, w->path))};
+    const char *to = w->show_url ? "" : urlsource_target(a, &src, w->out, w->force, e);
+    if (to == NULL || gitsource_open(a, w->url, w->rev, &g, e) < 0) {
+        return -1;
+    }
+    g.remote = w->remote;
+    int rc = take(&g, w, to, e);
+    gitsource_close(&g);
+    return rc;
+}
+
+int cmd_get(int argc, char **argv)
+{
+    struct get_words w = {0};
+    long jobs = 0;
+    struct opt_list args = {0};
+    const struct opt options[] = {
+        {OPT_STR, 'o', "out", "PATH", "name or folder of the copy", &w.out, NULL},
+        {OPT_STR, 0, "rev", "REV", "this revision", &w.rev, NULL},
+        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &w.remote, NULL},
+        {OPT_FLAG, 0, "show-url", NULL, "print where it is in the remote, copy nothing",
+         &w.show_url, NULL},
+        {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
+        {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &w.force, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &w.quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron get [OPTION]... REPOSITORY PATH",
+        .about = "Copies a file or folder that DVC or git tracks in a repository, without tracking "
+                 "it here.",
+        .examples = "  nephron get https://example.org/team/registry.git models/vgg.pth\n"
+                    "  nephron get ../registry data -o raw --rev v2",
+        .options = options,
+        .min_args = 2,
+        .max_args = 2};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    struct arena a;
+    arena_init(&a);
+    w.url = args.items[0];
+    w.path = args.items[1];
+    int rc = get_path(&a, &w, &e);
+    code = rc == 0 ? 0
+           : w.show_url
+               ? session_fail(&e, 255)
+               : sync_fail(&e, arena_printf(&a, "failed to get '%s' from '%s'", w.path, w.url));
+    arena_release(&a);
+    opt_list_release(&args);
+    return code;
+}
+
+static int get_artifact(struct arena *a, struct get_words *w, const char *version,
+                        const char *stage, struct err *e)
+{
+    const char *name = w->path;
+    struct gitsource g;
+    if (gitsource_open(a, w->url, NULL, &g, e) < 0) {
+        return -1;
+    }
+    int rc = gitsource_artifact_rev(&g, name, version, stage, &w->rev, e);
+    gitsource_close(&g);
+    if (rc < 0 || gitsource_open(a, w->url, w->rev, &g, e) < 0) {
+        return -1;
+    }
+    rc = gitsource_artifact_path(&g, name, &w->path, e);
+    gitsource_close(&g);
+    return rc < 0 ? -1 : get_path(a, w, e);
+}
+
+static int artifacts_get(int argc, char **argv)
+{
+    struct get_words w = {0};
+    const char *version = NULL, *stage = NULL;
+    long jobs = 0;
+    struct opt_list args = {0};
+    const struct opt options[] = {
+        {OPT_STR, 0, "rev", "VERSION", "this version: v1.2.0", &version, NULL},
+        {OPT_STR, 0, "stage", "STAGE", "the version that has this stage: prod", &stage, NULL},
+        {OPT_STR, 'o', "out", "PATH", "name or folder of the copy", &w.out, NULL},
+        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &w.remote, NULL},
+        {OPT_FLAG, 0, "show-url", NULL, "print where it is in the remote, copy nothing",
+         &w.show_url, NULL},
+        {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
+        {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &w.force, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &w.quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron artifacts get [OPTION]... REPOSITORY NAME",
+        .about = "Copies a model or data set that dvc.yaml names under `artifacts`, at its newest "
+                 "version tag "
+                 "(NAME@v1.2.0), or at a version or stage.",
+        .examples = "  nephron artifacts get ../registry kidney\n"
+                    "  nephron artifacts get ../registry kidney --stage prod -o model.pth",
+        .options = options,
+        .min_args = 2,
+        .max_args = 2};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    struct arena a;
+    arena_init(&a);
+    w.url = args.items[0];
+    w.path = args.items[1];
+    int rc = get_artifact(&a, &w, version, stage, &e);
+    code =
+        rc == 0
+            ? 0
+            : sync_fail(&e, arena_printf(&a, "failed to get '%s' from '%s'", args.items[1], w.url));
+    arena_release(&a);
+    opt_list_release(&args);
+    return code;
+}
+
+int cmd_artifacts(int argc, char **argv)
+{
+    static const struct session_command commands[] = {
+        {"get", artifacts_get, "copy an artifact of a repository"},
+    };
+    return session_dispatch("artifacts", commands, sizeof(commands) / sizeof(commands[0]), argc,
+                            argv);
+}

@@ -1,0 +1,376 @@
+/* importurl: see importurl.h. Source: DVC 3.67, dvc/repo/imp_url.py, dvc/stage/imports.py. */
+#include "importurl.h"
+
+#include "cas.h"
+#include "checkout.h"
+#include "commit_private.h"
+#include "content.h"
+#include "dvcfile.h"
+#include "err.h"
+#include "fs.h"
+#include "gitignore.h"
+#include "gitsource.h"
+#include "path.h"
+#include "repo.h"
+#include "store.h"
+#include "str.h"
+#include "toremote.h"
+#include "urlsource.h"
+
+#include <string.h>
+
+#define MAX_FILE ((size_t)16 << 20)
+
+static const struct hash no_hash = {.size = -1, .nfiles = -1};
+
+int importurl_check_out(struct store *s, struct arena *a, const struct pipeline *p,
+                        const char *path, struct err *e)
+{
+    const char *dir = repo_abs(s->repo, a, path_dirname(a, path));
+    const char *file = arena_printf(a, "%s.dvc", path);
+    if (path[0] == '/' || strncmp(path, "..", 2) == 0) {
+        return err_set(e, ERR_USAGE, "Cached output(s) outside of DVC project: %s.", path);
+    }
+    if (!fs_is_dir(dir)) {
+        return err_set(e, ERR_MISSING, "stage working dir '%s' does not exist", dir);
+    }
+    for (size_t i = 0; i < p->stage_count; i++) {
+        const struct stage *st = &p->stages[i];
+        for (size_t k = 0; k < st->out_count && strcmp(st->file, file) != 0; k++) {
+            const char *other = st->outs[k].path;
+            if (strcmp(other, path) == 0) {
+                return err_set(e, ERR_USAGE, "output '%s' is already specified in stage: '%s'.",
+                               store_show(s, a, path), st->addr);
+            }
+            if (path_inside(other, path) || path_inside(path, other)) {
+                return err_set(
+                    e, ERR_USAGE,
+                    "The output paths:\n'%s'('%s')\n'%s'('%s')\noverlap and are thus in the same "
+                    "tracked directory.\nTo keep reproducibility, outputs should be in separate "
+                    "tracked directories or tracked individually.",
+                    store_show(s, a, other), st->addr, store_show(s, a, path),
+                    store_show(s, a, file));
+            }
+        }
+    }
+    return 0;
+}
+
+/* ---- the source ---- */
+
+struct importing {
+    struct store *s;
+    struct arena *a;
+    struct urlsource src;
+    const char *out;      /* repo path */
+    const char *dep_path; /* as the .dvc file has it */
+    struct hash dep, data;
+    const char *etag;
+};
+
+/* A path inside of the repository is written from the folder of the .dvc file, one outside as it
+ * was typed. */
+static const char *written_path(const struct importing *x, const char *url)
+{
+    const struct repo *r = x->s->repo;
+    const char *dir = repo_abs(r, x->a, path_dirname(x->a, x->out));
+    bool relative = x->src.kind == URLSOURCE_LOCAL && strstr(url, "://") == NULL && url[0] != '/';
+    bool inside = x->src.kind == URLSOURCE_LOCAL && path_inside(r->root, x->src.path) &&
+                  strstr(url, "://") == NULL;
+    return relative || inside ? path_relative(x->a, dir, x->src.path) : url;
+}
+
+static const char *shown_source(const struct importing *x)
+{
+    const struct repo *r = x->s->repo;
+    if (x->src.kind != URLSOURCE_LOCAL) {
+        return x->src.url;
+    }
+    return path_inside(r->root, x->src.path)
+               ? store_show(x->s, x->a, repo_path(r, x->a, x->src.path))
+               : x->src.path;
+}
+
+static void say_importing(const struct importing *x)
+{
+    store_note(x->s, STORE_NOTE_INFO, "Importing '%s' -> '%s'", shown_source(x),
+               store_show(x->s, x->a, x->out));
+}
+
+/* The hash of a local source as it is now. */
+static int read_source(struct importing *x, struct err *e)
+{
+    struct content c = {.path = repo_path(x->s->repo, x->a, x->src.path)};
+    if (content_read(x->s, x->a, &c, 1, e) < 0) {
+        return -1;
+    }
+    if (c.kind != CONTENT_FILE && c.kind != CONTENT_DIR) {
+        return err_set(e, ERR_MISSING, "dependency '%s' does not exist", shown_source(x));
+    }
+    x->dep = c.hash;
+    return 0;
+}
+
+/* The data into workspace and cache. */
+static int bring(struct importing *x, struct err *e)
+{
+    struct content now;
+    const char *to = repo_abs(x->s->repo, x->a, x->out);
+    if (x->src.kind == URLSOURCE_LOCAL && read_source(x, e) < 0) {
+        return -1;
+    }
+    if (urlsource_copy(x->a, &x->src, to, &x->etag, e) < 0 ||
+        commit_data(x->s, x->a, x->out, 0, &now, e) < 0) {
+        return -1;
+    }
+    x->data = now.hash;
+    if (x->src.kind == URLSOURCE_HTTP) {
+        x->dep = (struct hash){.size = now.hash.size, .nfiles = -1};
+    } else if (strcmp(x->dep.md5, now.hash.md5) != 0) {
+        return err_set(e, ERR_BUSY, "'%s' changed while it was copied: try again", shown_source(x));
+    }
+    return 0;
+}
+
+static int write_text(struct importing *x, const char *file, const struct strbuf *text,
+                      struct err *e)
+{
+    return fs_write_if_changed(repo_abs(x->s->repo, x->a, file), text->p, text->n, NULL, e);
+}
+
+/* ---- import-url ---- */
+
+static int fill(struct importing *x, const struct importurl_options *opt, struct err *e)
+{
+    if (opt->no_exec) {
+        return 0;
+    }
+    if (opt->to_remote) {
+        if (x->src.kind != URLSOURCE_LOCAL) {
+            return err_set(e, ERR_REMOTE,
+                           "--to-remote copies files and folders of this machine, not %s",
+                           x->src.url);
+        }
+        return toremote_put(x->s, x->a, x->src.path, opt->remote, &x->data, e) < 0
+                   ? -1
+                   : read_source(x, e);
+    }
+    say_importing(x);
+    if (!opt->no_download) {
+        return bring(x, e);
+    }
+    if (x->src.kind != URLSOURCE_LOCAL) {
+        return err_set(e, ERR_REMOTE,
+                       "--no-download needs a source on this machine: the hash of %s is not known "
+                       "before it is "
+                       "downloaded",
+                       x->src.url);
+    }
+    return read_source(x, e);
+}
+
+static int check_flags(const struct importurl_options *opt, struct err *e)
+{
+    if (opt->to_remote && (opt->no_exec || opt->no_download)) {
+        return err_set(
+            e, ERR_USAGE,
+            "--no-exec/--no-download/--version-aware cannot be combined with --to-remote");
+    }
+    if (!opt->to_remote && opt->remote) {
+        return err_set(e, ERR_USAGE, "--remote can't be used without --to-remote");
+    }
+    return 0;
+}
+
+int importurl_run(struct store *s, struct arena *a, const struct pipeline *p,
+                  const struct importurl_options *opt, const char **file, struct err *e)
+{
+    struct importing x = {.s = s, .a = a, .dep = no_hash, .data = no_hash};
+    if (urlsource_parse(a, s->repo->config, opt->url, &x.src, e) < 0) {
+        return -1;
+    }
+    const char *to = urlsource_target(a, &x.src, opt->out, opt->force, e);
+    if (!to) {
+        return -1;
+    }
+    x.out = repo_path(s->repo, a, to);
+    *file = arena_printf(a, "%s.dvc", x.out);
+    if (check_flags(opt, e) < 0 || importurl_check_out(s, a, p, x.out, e) < 0) {
+        return -1;
+    }
+    x.dep_path = written_path(&x, opt->url);
+    if (fill(&x, opt, e) < 0 || gitignore_add(s->repo, x.out, NULL, e) < 0) {
+        return -1;
+    }
+    struct strbuf text;
+    strbuf_init(&text);
+    dvcfile_new_import(&text, &(struct dvcfile_import){.dep_path = x.dep_path,
+                                                       .out_path = path_basename(x.out),
+                                                       .dep = &x.dep,
+                                                       .out = &x.data,
+                                                       .etag = x.etag,
+                                                       .frozen = true,
+                                                       .no_exec = opt->no_exec});
+    int rc = write_text(&x, *file, &text, e);
+    strbuf_release(&text);
+    return rc;
+}
+
+/* ---- update ---- */
+
+static bool same_hash(const struct hash *a, const struct hash *b)
+{
+    return a->md5 && b->md5 && strcmp(a->md5, b->md5) == 0;
+}
+
+/* Is the data there, as recorded, and in the cache? */
+static int data_is_whole(struct importing *x, const struct out *o, bool *whole, struct err *e)
+{
+    struct content c = {.path = o->path, .legacy = o->hash.legacy, .honour_ignore = true};
+    if (content_read(x->s, x->a, &c, 1, e) < 0) {
+        return -1;
+    }
+    *whole = o->hash.md5 && same_hash(&c.hash, &o->hash) &&
+             cas_has_all(x->s->cas, (struct cas_id){o->hash.md5, o->hash.legacy}, NULL);
+    return 0;
+}
+
+struct edit {
+    struct strbuf text, next;
+};
+
+/* Takes what a step wrote as the text of the next one. */
+static void step(struct edit *d)
+{
+    struct strbuf old = d->text;
+    d->text = d->next;
+    d->next = old;
+    strbuf_reset(&d->next);
+}
+
+/*
+ * The fields of the one dep and the one out, and the md5 over both. DVC's md5 of an update without
+ * download is that of the file before the out's hash was taken off.
+ */
+static int edit_file(struct importing *x, const struct stage *st, struct edit *d, struct err *e)
+{
+    bool keep_out = !x->data.md5;
+    if (fs_read(repo_abs(x->s->repo, x->a, st->file), MAX_FILE, &d->text, e) < 0 ||
+        dvcfile_edit(strbuf_str(&d->text), "deps", 0, &x->dep, &d->next, e) < 0) {
+        return -1;
+    }
+    for (int round = 0; round < 2; round++) {
+        step(d);
+        int rc = (round == 0) == keep_out
+                     ? dvcfile_renew_md5(strbuf_str(&d->text), &d->next, e)
+                     : dvcfile_edit(strbuf_str(&d->text), "outs", 0, &x->data, &d->next, e);
+        if (rc < 0) {
+            return -1;
+        }
+    }
+    step(d);
+    return write_text(x, st->file, &d->text, e);
+}
+
+static int write_update(struct importing *x, const struct stage *st, struct err *e)
+{
+    struct edit d;
+    strbuf_init(&d.text);
+    strbuf_init(&d.next);
+    int rc = edit_file(x, st, &d, e);
+    strbuf_release(&d.text);
+    strbuf_release(&d.next);
+    return rc;
+}
+
+/* An http source has no hash before it is here: written anew with its etag. */
+static int update_http(struct importing *x, const struct stage *st, struct err *e)
+{
+    say_importing(x);
+    struct strbuf text;
+    strbuf_init(&text);
+    int rc = bring(x, e);
+    if (rc == 0) {
+        dvcfile_new_import(&text, &(struct dvcfile_import){.dep_path = st->deps[0].def,
+                                                           .out_path = path_basename(x->out),
+                                                           .dep = &x->dep,
+                                                           .out = &x->data,
+                                                           .etag = x->etag,
+                                                           .frozen = st->frozen});
+        rc = write_text(x, st->file, &text, e);
+    }
+    strbuf_release(&text);
+    return rc;
+}
+
+static int update_local(struct importing *x, const struct stage *st,
+                        const struct importurl_update *opt, struct err *e)
+{
+    bool whole, there = fs_exists(x->src.path);
+    const struct out *o = &st->outs[0];
+    if (data_is_whole(x, o, &whole, e) < 0 || (there && read_source(x, e) < 0)) {
+        return -1;
+    }
+    bool same = there && same_hash(&x->dep, &st->deps[0].hash);
+    if (opt->to_remote) {
+        return toremote_put(x->s, x->a, x->src.path, opt->remote, &x->data, e) < 0
+                   ? -1
+                   : write_update(x, st, e);
+    }
+    if (same && whole) {
+        store_note(x->s, STORE_NOTE_INFO, "'%s' didn't change, skipping", st->addr);
+        return 0;
+    }
+    say_importing(x);
+    if (!there) {
+        return read_source(x, e); /* words the error */
+    }
+    x->data = no_hash;
+    if (opt->no_download) {
+        /* what is there is out of date; it goes where the cache has it */
+        bool gone = !same && whole;
+        return gone && fs_remove_tree(repo_abs(x->s->repo, x->a, x->out), e) < 0
+                   ? -1
+                   : write_update(x, st, e);
+    }
+    bool cached = same && o->hash.md5 &&
+                  cas_has_all(x->s->cas, (struct cas_id){o->hash.md5, o->hash.legacy}, NULL);
+    if (cached) {
+        return checkout_hash(x->s, x->a, o->path, &o->hash, false, e);
+    }
+    return bring(x, e) < 0 || gitignore_add(x->s->repo, x->out, NULL, e) < 0
+               ? -1
+               : write_update(x, st, e);
+}
+
+int importurl_update(struct store *s, struct arena *a, const struct stage *st,
+                     const struct importurl_update *opt, struct err *e)
+{
+    if (opt->to_remote && opt->no_download) {
+        return err_set(e, ERR_USAGE, "--to-remote can't be used with --no-download");
+    }
+    if (!opt->to_remote && opt->remote) {
+        return err_set(e, ERR_USAGE, "--remote can't be used without --to-remote");
+    }
+    if (!st->is_import) {
+        for (size_t i = 0; i < st->out_count; i++) {
+            store_note(s, STORE_NOTE_WARN, "Could not update '%s', it was never pushed to a remote",
+                       store_show(s, a, st->outs[i].path));
+        }
+        return 0;
+    }
+    if (st->out_count != 1 || st->dep_count != 1) {
+        return err_set(e, ERR_FORMAT, "'%s': an import has one dependency and one output",
+                       st->addr);
+    }
+    if (gitsource_is_import(s, a, st)) {
+        return gitsource_update(s, a, st, opt->rev, opt->no_download, e);
+    }
+    struct importing x = {.s = s, .a = a, .out = st->outs[0].path, .dep = no_hash, .data = no_hash};
+    const char *url =
+        st->deps[0].is_url ? st->deps[0].path : repo_abs(s->repo, a, st->deps[0].path);
+    if (urlsource_parse(a, s->repo->config, url, &x.src, e) < 0) {
+        return -1;
+    }
+    return x.src.kind == URLSOURCE_HTTP ? update_http(&x, st, e) : update_local(&x, st, opt, e);
+}

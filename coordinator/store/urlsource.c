@@ -1,0 +1,172 @@
+/* urlsource: what a URL names, see urlsource.h. */
+#include "urlsource.h"
+
+#include "alloc.h"
+#include "config.h"
+#include "err.h"
+#include "fs.h"
+#include "json.h"
+#include "path.h"
+#include "proc.h"
+#include "str.h"
+#include "value.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define XFER_PROGRAM "nephron-xfer"
+
+static int refuse_scheme(const char *url, size_t n, struct err *e)
+{
+    static const char *const known[] = {"s3",      "gs",     "azure",   "ssh", "sftp",  "hdfs",
+                                        "webhdfs", "webdav", "webdavs", "oss", "gdrive"};
+    for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
+        if (strlen(known[i]) == n && strncmp(url, known[i], n) == 0) {
+            return err_set(
+                e, ERR_REMOTE,
+                "%s: data at %s:// cannot be reached by this command; download it by hand and "
+                "add it with `nephron add`",
+                url, known[i]);
+        }
+    }
+    return err_set(e, ERR_CONFIG, "config file error: Unsupported URL type %.*s://", (int)n, url);
+}
+
+/* remote://NAME/PATH: below the folder of a remote. */
+static int parse_remote(struct arena *a, const struct config *c, const char *url,
+                        struct urlsource *src, struct err *e)
+{
+    const char *name = url + strlen("remote://"), *slash = strchr(name, '/');
+    const char *remote = slash ? arena_strndup(a, name, (size_t)(slash - name)) : name;
+    const char *base = c ? config_remote_get(c, remote, "url") : NULL;
+    if (!base) {
+        return err_set(e, ERR_CONFIG, "config file error: remote '%s' doesn't exist", remote);
+    }
+    if (urlsource_parse(a, NULL, slash ? arena_printf(a, "%s%s", base, slash) : base, src, e) < 0) {
+        return -1;
+    }
+    src->url = url;
+    return 0;
+}
+
+int urlsource_parse(struct arena *a, const struct config *c, const char *url, struct urlsource *src,
+                    struct err *e)
+{
+    const char *scheme = strstr(url, "://");
+    *src = (struct urlsource){.url = url};
+    if (!scheme || strncmp(url, "file://", 7) == 0) {
+        src->path = path_absolute(a, path_cwd(a), scheme ? url + 7 : url);
+        src->name = path_basename(src->path);
+        return 0;
+    }
+    if (strncmp(url, "remote://", 9) == 0) {
+        return parse_remote(a, c, url, src, e);
+    }
+    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) {
+        return refuse_scheme(url, (size_t)(scheme - url), e);
+    }
+    src->kind = URLSOURCE_HTTP;
+    size_t n = strcspn(scheme + 3, "?#");
+    src->name = path_basename(path_normal(a, arena_strndup(a, scheme + 3, n)));
+    return 0;
+}
+
+const char *urlsource_target(struct arena *a, const struct urlsource *src, const char *out,
+                             bool force, struct err *e)
+{
+    const char *to = !out || !*out    ? src->name
+                     : fs_is_dir(out) ? path_join(a, out, src->name)
+                                      : path_normal(a, out);
+    if (!force && fs_exists(to)) {
+        err_set(e, ERR_USAGE,
+                "The file '%s' already exists locally. \nTo override it, re-run with '--force'.",
+                to);
+        return NULL;
+    }
+    return to;
+}
+
+/* A name beside `to` that sweeps of left-over temp files know. */
+static const char *temp_beside(struct arena *a, const char *to)
+{
+    static unsigned next = 2000000000u;
+    return arena_printf(a, "%s/.nephron-%ld-%u.tmp", path_dirname(a, to), (long)getpid(), next++);
+}
+
+static int put_in_place(const char *tmp, const char *to, struct err *e)
+{
+    if ((fs_is_dir(to) || fs_is_dir(tmp)) && fs_remove_tree(to, e) < 0) {
+        return -1;
+    }
+    return rename(tmp, to) == 0 ? 0 : err_sys(e, "cannot write '%s'", to);
+}
+
+static const char *read_etag(struct arena *a, const char *record)
+{
+    struct strbuf text;
+    strbuf_init(&text);
+    const char *etag = NULL;
+    if (fs_read(record, (size_t)1 << 20, &text, NULL) == 0) {
+        const struct value *v = json_parse(a, strbuf_str(&text), record, NULL);
+        struct str s = value_as_str(value_get(v, "etag"));
+        etag = s.n > 0 ? arena_str(a, s).p : NULL;
+    }
+    strbuf_release(&text);
+    return etag;
+}
+
+static int download(struct arena *a, const struct urlsource *src, const char *tmp,
+                    const char **etag, struct err *e)
+{
+    struct strbuf program, words;
+    struct proc_status st;
+    strbuf_init(&program);
+    strbuf_init(&words);
+    int rc = proc_self_dir(&program, e);
+    strbuf_adds(&program, "/" XFER_PROGRAM);
+    const char *argv[] = {program.p, "fetch", "-q", "--", src->url, tmp, NULL};
+    const struct proc_options opt = {.argv = argv, .stdin_fd = PROC_NULL};
+    if (rc == 0) {
+        rc = proc_capture(&opt, NULL, &words, &st, e);
+    }
+    if (rc == 0 && proc_exit_code(&st) != 0) {
+        struct str w = str_trim(strbuf_str(&words));
+        rc = err_set(e, ERR_REMOTE, "%.*s", STR_ARG(w));
+    }
+    const char *record = arena_printf(a, "%s.json", tmp);
+    if (rc == 0 && etag) {
+        *etag = read_etag(a, record);
+    }
+    unlink(record);
+    strbuf_release(&program);
+    strbuf_release(&words);
+    return rc;
+}
+
+int urlsource_copy(struct arena *a, const struct urlsource *src, const char *to, const char **etag,
+                   struct err *e)
+{
+    if (etag) {
+        *etag = NULL;
+    }
+    if (src->kind == URLSOURCE_LOCAL && !fs_exists(src->path)) {
+        return err_set(e, ERR_MISSING, "The path '%s' does not exist", src->url);
+    }
+    if (src->kind == URLSOURCE_LOCAL && path_inside(src->path, to)) {
+        return err_set(e, ERR_USAGE, "'%s' lies inside of '%s'", to, src->url);
+    }
+    const char *tmp = temp_beside(a, to);
+    if (fs_mkdirs_for(to, e) < 0) {
+        return -1;
+    }
+    int rc = src->kind == URLSOURCE_HTTP ? download(a, src, tmp, etag, e)
+                                         : fs_copy_tree(src->path, tmp, e);
+    if (rc == 0) {
+        rc = put_in_place(tmp, to, e);
+    }
+    if (rc < 0) {
+        fs_remove_tree(tmp, NULL);
+    }
+    return rc;
+}
