@@ -4,7 +4,9 @@
 
 #include "alloc.h"
 #include "err.h"
+#include "fsck.h"
 #include "gc.h"
+#include "json.h"
 #include "repro.h"
 #include "session.h"
 #include "store.h"
@@ -158,4 +160,65 @@ int cmd_gc(int argc, char **argv)
     }
     opt_list_release(&projects);
     return code;
+}
+
+/* ---- fsck ---- */
+
+static void print_report(struct held *h, const struct fsck_result *r, bool json)
+{
+    struct strbuf text;
+    strbuf_init(&text);
+    if (json) {
+        json_write(&text, fsck_json(&h->s.arena, r), NULL);
+        strbuf_addch(&text, '\n');
+    } else {
+        fsck_text(&text, r);
+    }
+    fwrite(text.p, 1, text.n, stdout);
+    strbuf_release(&text);
+}
+
+static int run_fsck(const struct fsck_options *opt, bool json, bool quiet)
+{
+    struct err e = ERR_INIT;
+    struct held h;
+    struct fsck_result r;
+    int rc = held_open(&h, "nephron fsck", quiet, &e);
+    if (rc == 0) {
+        rc = fsck_run(h.s.store, &h.s.arena, &h.s.pipeline, opt, &r, &e);
+    }
+    if (rc == 0 && (!quiet || json)) {
+        print_report(&h, &r, json);
+    }
+    int code = rc < 0 ? session_fail(&e, 1) : fsck_ok(&r) ? 0 : 1;
+    held_close(&h);
+    return code;
+}
+
+int cmd_fsck(int argc, char **argv)
+{
+    struct fsck_options opt = {0};
+    bool json = false, quiet = false;
+    struct opt_list args = {0};
+    const struct opt options[] = {
+        {OPT_FLAG, 0, "repair", NULL,
+         "fetch what is missing or corrupt, remove leftovers, protect objects", &opt.repair, NULL},
+        {OPT_STR, 'r', "remote", "NAME", "with --repair: fetch from this remote", &opt.remote,
+         NULL},
+        {OPT_FLAG, 0, "json", NULL, "one JSON object", &json, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing, answer by exit code", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron fsck [OPTION]...",
+        .about = "Checks the cache: each object against its name, folder lists, what dvc.lock and "
+                 ".dvc files name, "
+                 "leftovers of killed programs. Exit code 1: something is wrong.",
+        .examples = "  nephron fsck\n  nephron fsck --repair -r store\n  nephron fsck --json",
+        .options = options};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 2, &code)) {
+        return code;
+    }
+    opt_list_release(&args);
+    return run_fsck(&opt, json, quiet);
 }

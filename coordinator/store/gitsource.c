@@ -205,6 +205,7 @@ static int read_outs(struct reading *x, const struct pipeline *p, struct err *e)
         f->is_dir = en->is_dir || (there && S_ISDIR(st.st_mode));
         f->isexec = en->is_out && !f->is_dir && (there ? (st.st_mode & S_IXUSR) != 0 : en->isexec);
         f->legacy = en->legacy;
+        f->unread = en->unread && !there;
         f->md5 = en->md5;
         f->size = size_of(x, en);
         f->remote = remote;
@@ -408,12 +409,17 @@ static bool is_dvc_file(const char *path)
            strcmp(base, ".dvcignore") == 0;
 }
 
-/* A list that was not in the cache: fetched for the call, its files added. */
-static int read_missing_list(struct copying *c, const struct gitsource_entry *f, const char *to,
-                             struct err *e)
+/* A list that could not be read: fetched for the call, its files copied. One that is in the cache
+ * must not be followed: the error says why. */
+static int copy_unread(struct copying *c, const struct gitsource_entry *f, const char *to,
+                       struct err *e)
 {
     struct strbuf text;
     struct dirobj tree;
+    const struct cas_id id = {f->md5, f->legacy};
+    if (cas_has(c->s->cas, id, false)) {
+        return cas_read_dir(c->s->cas, c->g->arena, id, &tree, e);
+    }
     const char *tmp = arena_printf(c->g->arena, "%s.list", to);
     strbuf_init(&text);
     int rc = fs_mkdirs_for(tmp, e);
@@ -440,16 +446,6 @@ static int read_missing_list(struct copying *c, const struct gitsource_entry *f,
     return rc;
 }
 
-static bool has_members(const struct gitsource_list *l, const char *path)
-{
-    for (size_t i = 0; i < l->count; i++) {
-        if (strcmp(l->items[i].path, path) != 0 && path_inside(path, l->items[i].path)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static int copy_into(struct copying *c, const struct gitsource_list *l, const char *path,
                      const char *tmp, struct err *e)
 {
@@ -464,9 +460,8 @@ static int copy_into(struct copying *c, const struct gitsource_list *l, const ch
         const char *to = rel ? path_join(c->g->arena, tmp, rel) : tmp;
         int rc = 0;
         any = true;
-        if (f->is_dir && f->md5 && !has_members(l, f->path) &&
-            !cas_has(c->s->cas, (struct cas_id){f->md5, f->legacy}, false)) {
-            rc = read_missing_list(c, f, to, e);
+        if (f->unread) {
+            rc = copy_unread(c, f, to, e);
         } else if (f->is_dir) {
             rc = fs_mkdirs(to, e);
         } else if (itself || !is_dvc_file(f->path)) {

@@ -42,6 +42,7 @@ struct gitsource_entry {
     const char *path; /* from its root */
     bool is_out, is_dir, isexec, legacy;
     int64_t size;       /* -1: unknown */
+    bool unread;        /* a folder whose list could not be read: its files are not here */
     const char *md5;    /* NULL: git's */
     const char *remote; /* the out's own remote, or NULL */
 };
