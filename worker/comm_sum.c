@@ -33,7 +33,7 @@
 #include <string.h>
 
 #define TAG_SUM 16         /* and on, one for each slot */
-#define SHORT_FLOATS 8192u /* up to here doubling: tests/bench/two_hosts, 0.2 ms a message */
+#define SHORT_FLOATS 8192u /* up to here doubling: at 1 Gb/s 32 KB take 0.3 ms, a message 0.1 */
 
 struct sum_way {
     const char *name;
