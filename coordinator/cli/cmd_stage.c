@@ -220,7 +220,7 @@ static int stage_list(int argc, char **argv)
     }
     struct err e = ERR_INIT;
     struct session s;
-    int rc = session_open(&s, SESSION_GRAPH, quiet, &e);
+    int rc = session_open_unchecked(&s, SESSION_GRAPH, quiet, &e);
     if (rc == 0) {
         rc = quiet ? 0 : list_stages(&s, &args, all, recursive, name_only, &e);
         session_close(&s);

@@ -182,7 +182,9 @@ static int run(const struct status_args *a)
     struct err e = ERR_INIT;
     struct session s;
     struct status_answer out = {0};
-    if (session_open(&s, SESSION_STORE, a->quiet, &e) < 0) {
+    /* Order among stages matters with -d alone; without it DVC looks at each stage by itself. */
+    bool ordered = a->how.with_deps || a->cloud || a->remote != NULL;
+    if ((ordered ? session_open : session_open_unchecked)(&s, SESSION_STORE, a->quiet, &e) < 0) {
         return session_fail(&e, 1);
     }
     strbuf_init(&out.text);

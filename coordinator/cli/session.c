@@ -35,7 +35,9 @@ static int read_project(struct session *s, enum session_depth depth, bool warn, 
         }
     }
     if (depth >= SESSION_GRAPH) {
-        if (graph_build(&s->graph, &s->pipeline, &s->repo, e) < 0) {
+        if (s->unchecked) {
+            graph_build_unchecked(&s->graph, &s->pipeline, &s->repo);
+        } else if (graph_build(&s->graph, &s->pipeline, &s->repo, e) < 0) {
             return -1;
         }
         s->opened = SESSION_GRAPH;
@@ -65,9 +67,11 @@ static void drop_project(struct session *s)
     s->opened = s->opened > SESSION_REPO ? SESSION_REPO : s->opened;
 }
 
-int session_open(struct session *s, enum session_depth depth, bool quiet, struct err *e)
+static int open_session(struct session *s, enum session_depth depth, bool quiet, bool unchecked,
+                        struct err *e)
 {
-    *s = (struct session){.quiet = quiet, .lock = REPOLOCK_INIT, .opened = -1};
+    *s = (struct session){
+        .quiet = quiet, .unchecked = unchecked, .lock = REPOLOCK_INIT, .opened = -1};
     arena_init(&s->arena);
     if (repo_open(&s->repo, NULL, e) < 0) {
         arena_release(&s->arena);
@@ -79,6 +83,16 @@ int session_open(struct session *s, enum session_depth depth, bool quiet, struct
         return -1;
     }
     return 0;
+}
+
+int session_open(struct session *s, enum session_depth depth, bool quiet, struct err *e)
+{
+    return open_session(s, depth, quiet, false, e);
+}
+
+int session_open_unchecked(struct session *s, enum session_depth depth, bool quiet, struct err *e)
+{
+    return open_session(s, depth, quiet, true, e);
 }
 
 int session_lock(struct session *s, const char *cmd, struct err *e)

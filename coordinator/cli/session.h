@@ -32,12 +32,15 @@ struct session {
     struct store *store;
     struct repolock lock;
     bool quiet;
+    bool unchecked; /* the graph was built without its checks */
     /* Above: public. Below: private to session.c. */
     int opened; /* how many of the steps are to be undone */
 };
 
 /* On failure everything is closed again. Notes of the store go to stdout (not when quiet) and stderr. */
 int session_open(struct session *s, enum session_depth depth, bool quiet, struct err *e);
+/* The same with graph_build_unchecked, for commands that only tell. */
+int session_open_unchecked(struct session *s, enum session_depth depth, bool quiet, struct err *e);
 /* Takes the repository's lock, for commands that write; released by session_close. `cmd`: "nephron add".
  * Another command may have written since session_open, so pipeline, graph and store are read anew: what points into
  * them is taken after this call. */

@@ -212,6 +212,15 @@ static bool find_container(const struct graph *g, struct str path, bool self,
     return false;
 }
 
+static void place_out(struct graph *g, struct graph_out o)
+{
+    uint32_t node = trie_insert(g, str_from(graph_out_of(g, o)->path));
+    if (g->outs->nodes[node].stage == NONE) {
+        g->outs->nodes[node].stage = o.stage;
+        g->outs->nodes[node].out = o.out;
+    }
+}
+
 static int add_out(struct graph *g, const struct repo *r, struct graph_out o, struct arena *a,
                    struct err *e)
 {
@@ -230,9 +239,7 @@ static int add_out(struct graph *g, const struct repo *r, struct graph_out o, st
     if (find_container(g, path, false, &other)) {
         return refuse_overlap(g, r, other, o, a, e);
     }
-    node = trie_insert(g, path);
-    g->outs->nodes[node].stage = o.stage;
-    g->outs->nodes[node].out = o.out;
+    place_out(g, o);
     return 0;
 }
 
@@ -435,18 +442,35 @@ static int check_acyclic(const struct graph *g, struct err *e)
     return r;
 }
 
-int graph_build(struct graph *g, struct pipeline *p, const struct repo *r, struct err *e)
+static void begin_graph(struct graph *g, struct pipeline *p)
 {
-    struct arena scratch;
     *g = (struct graph){.pipeline = p, .count = p->stage_count};
     arena_init(&g->arena);
-    arena_init(&scratch);
     g->nodes = ARENA_ARRAY(&g->arena, g->count + 1, struct graph_node);
     g->outs = ARENA_NEW(&g->arena, struct graph_trie);
     g->outs->index = value_map(&g->arena);
     for (size_t i = 0; i < p->stage_count; i++) {
         p->stages[i].index = i;
     }
+}
+
+void graph_build_unchecked(struct graph *g, struct pipeline *p, const struct repo *r)
+{
+    begin_graph(g, p);
+    for (uint32_t i = 0; i < g->count; i++) {
+        for (uint32_t k = 0; k < p->stages[i].out_count; k++) {
+            place_out(g, (struct graph_out){i, k});
+        }
+    }
+    add_edges(g, r);
+    add_reverse_edges(g);
+}
+
+int graph_build(struct graph *g, struct pipeline *p, const struct repo *r, struct err *e)
+{
+    struct arena scratch;
+    begin_graph(g, p);
+    arena_init(&scratch);
     int result = add_outs(g, r, &scratch, e);
     if (result == 0) {
         add_edges(g, r);

@@ -53,6 +53,12 @@ struct graph {
  * cycles; ERR_FORMAT with DVC's texts. Sets stage.index.
  */
 int graph_build(struct graph *g, struct pipeline *p, const struct repo *r, struct err *e);
+/*
+ * The same without the checks, for commands that only tell (status, stage list), which DVC does not
+ * refuse in a repository with such a mistake. Of outputs with one path the first stands in the
+ * graph; there may be cycles, so no plan is made of it.
+ */
+void graph_build_unchecked(struct graph *g, struct pipeline *p, const struct repo *r);
 void graph_release(struct graph *g);
 
 /* The output at exactly this repo path. */

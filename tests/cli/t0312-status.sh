@@ -51,6 +51,19 @@ test_expect_success "errors answer 1" '
     test_expect_code 1 nephron status && mv keep dvc.yaml
 '
 
+test_expect_success "outputs that clash stop commands that run or write, not those that tell" '
+    at . && new_repo clash && cd clash &&
+    printf "stages:\n  a: {cmd: x, outs: [b]}\n  b: {cmd: x, outs: [b/c]}\n  c: {cmd: x, deps: [d], outs: [d]}\n" >dvc.yaml &&
+    nephron status >got && grep -c "deleted:            b" got >count && echo 2 >want && test_cmp want count &&
+    nephron stage list --name-only >got && printf "a\nb\nc\n" >want && test_cmp want got &&
+    test_expect_code 255 nephron repro 2>err && grep "overlap and are thus" err &&
+    test_expect_code 1 nephron status -d a
+'
+
+test_expect_success DVC "the real dvc tells the same" '
+    at clash && both && both --json
+'
+
 test_expect_success "status -c: new, deleted, in sync" '
     at r && mkdir ../st && nephron remote add -q -d st ../st && nephron repro -q && nephron status -c >got &&
     printf "\tnew:                %s\n" p >want && test_cmp want got &&
