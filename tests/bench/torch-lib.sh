@@ -16,7 +16,7 @@ middle_of() {
 
 # The faster of two files; sets $best.
 better() {
-    best=$(awk -v a="$(middle_of "$1" img_per_s)" -v b="$(middle_of "$2" img_per_s)" -v fa="$1" -v fb="$2" 'BEGIN { print a >= b ? fa : fb }')
+    best=$(awk -v a="$(middle_of "$1" img_per_s)" -v b="$(middle_of "$2" img_per_s)" -v fa="$1" -v fb="$2" 'BEGIN { print (a >= b ? fa : fb) }')
 }
 
 beside_torch() {
