@@ -92,7 +92,7 @@ static bool is_plain_command(const char *cmd)
 
 bool gang_suits(const struct job *j)
 {
-    bool suits = j->ranks > 1 && j->cmd_count > 0;
+    bool suits = j->ranks > 1 && j->cmd_count > 0 && j->carry.n == 0;
     for (size_t i = 0; i < j->cmd_count && suits; i++) {
         suits = is_plain_command(j->cmds[i]);
     }

@@ -49,7 +49,7 @@ struct gang_options {
     bool no_commands;
 };
 
-/* Does this job run inside its ranks? It has at least two, and each of its command lines is
+/* Does this job run inside its ranks? These share a file system, it has at least two of them, and each of its command lines is
  * `nephron train|evaluate|prepare` with plain words: no quotes, no shell characters. */
 bool gang_suits(const struct job *j);
 

@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "clock.h"
 #include "err.h"
+#include "errand.h"
 #include "job.h"
 #include "log.h"
 #include "par.h"
@@ -30,7 +31,8 @@ static int claim_cores(int local_size)
     cpu_set_t bound, all;
     bool known = sched_getaffinity(0, sizeof bound, &bound) == 0;
     int before = par_cores();
-    memset(&all, 0xff, sizeof all); /* the kernel takes away what the host or the job does not have */
+    memset(&all, 0xff,
+           sizeof all); /* the kernel takes away what the host or the job does not have */
     if (!known || sched_setaffinity(0, sizeof all, &all) != 0) {
         return before > 0 ? before : 1;
     }
@@ -39,7 +41,8 @@ static int claim_cores(int local_size)
     if (before >= share) {
         sched_setaffinity(0, sizeof bound, &bound);
     } else {
-        log_info("pool", "bound to %d of %d cores, with a share of %d: unbound", before, total, share);
+        log_info("pool", "bound to %d of %d cores, with a share of %d: unbound", before, total,
+                 share);
     }
     return share;
 }
@@ -116,9 +119,12 @@ struct work {
     const struct pool_options *opt;
     struct post post;
     struct seat *seat;
-    struct strbuf letter; /* the newest */
-    struct strbuf lines;  /* id and output not yet sent; empty when there is none */
-    int passed_on; /* the newest signal that the job got; SIGKILL: nothing more to pass */
+    struct errand *errand; /* jobs of pools without a common file system */
+    uint64_t job_id;       /* of the newest */
+    bool cancelled;        /* before its command ran */
+    struct strbuf letter;  /* the newest */
+    struct strbuf lines;   /* id and output not yet sent; empty when there is none */
+    int passed_on;         /* the newest signal that the job got; SIGKILL: nothing more to pass */
     bool over;
     int exit_code;
 };
@@ -160,6 +166,23 @@ static int send_result(struct work *w, const struct job_result *r, struct err *e
 }
 
 /* A job that cannot even be started has a result like any other. */
+static int send_failure(struct work *w, const struct job *j, const char *text, struct err *e)
+{
+    int64_t now = clock_wall_ms(&clock_system);
+    return send_result(w,
+                       &(struct job_result){.id = j->id,
+                                            .status = w->cancelled ? -SIGTERM : 255,
+                                            .failed_cmd = j->cmd_count > 0 ? j->cmds[0] : NULL,
+                                            .error = text,
+                                            .killed = w->cancelled,
+                                            .host = w->pool->ranks[w->pool->rank].host,
+                                            .rank = w->pool->rank,
+                                            .start_ms = now,
+                                            .end_ms = now,
+                                            .output = ""},
+                       e);
+}
+
 static int take_job(struct work *w, struct err *e)
 {
     struct arena a;
@@ -167,22 +190,76 @@ static int take_job(struct work *w, struct err *e)
     struct err why = ERR_INIT;
     arena_init(&a);
     int rc = job_unpack(strbuf_str(&w->letter), &a, &j, e);
-    if (rc == 0 && seat_start(w->seat, &j, &why) < 0) {
-        int64_t now = clock_wall_ms(&clock_system);
-        rc = send_result(w,
-                         &(struct job_result){.id = j.id,
-                                              .status = 255,
-                                              .failed_cmd = j.cmd_count > 0 ? j.cmds[0] : NULL,
-                                              .error = why.text,
-                                              .host = w->pool->ranks[w->pool->rank].host,
-                                              .rank = w->pool->rank,
-                                              .start_ms = now,
-                                              .end_ms = now,
-                                              .output = ""},
-                         e);
+    w->cancelled = false;
+    if (rc == 0) {
+        int started =
+            j.carry.n > 0 ? errand_begin(w->errand, &j, &why) : seat_start(w->seat, &j, &why);
+        w->job_id = j.id;
+        if (started < 0) {
+            errand_drop(w->errand);
+            rc = send_failure(w, &j, why.text, e);
+        }
     }
     arena_release(&a);
     return rc;
+}
+
+/* The errand cannot go on: that is the result. */
+static int fail_errand(struct work *w, const struct err *why, struct err *e)
+{
+    const struct job j = {.id = w->job_id};
+    errand_drop(w->errand);
+    return send_failure(w, &j, why->text, e);
+}
+
+static int take_errand_letter(struct work *w, int tag, struct err *e)
+{
+    const struct strbuf *result = NULL;
+    struct err why = ERR_INIT;
+    if (errand_letter(w->errand, tag, strbuf_str(&w->letter), &result, &why) < 0) {
+        return tag == POOL_NEED ? err_set(e, why.code, "%s", why.text) : fail_errand(w, &why, e);
+    }
+    if (result == NULL) {
+        return 0;
+    }
+    int rc = post_send(&w->post, 0, POOL_RESULT, strbuf_str(result), e);
+    errand_drop(w->errand);
+    return rc;
+}
+
+/* Its files are here: the command may run. */
+static int start_errand(struct work *w, struct err *e)
+{
+    struct err why = ERR_INIT;
+    return seat_start(w->seat, errand_job(w->errand), &why) < 0 ? fail_errand(w, &why, e) : 0;
+}
+
+static int job_over(struct work *w, const struct job_result *r, struct err *e)
+{
+    struct err why = ERR_INIT;
+    if (errand_state(w->errand) == ERRAND_NONE) {
+        return send_result(w, r, e);
+    }
+    if (r->status != 0 || r->error != NULL) {
+        errand_drop(w->errand);
+        return send_result(w, r, e);
+    }
+    if (send_lines(w, e) < 0) {
+        return -1;
+    }
+    return errand_made(w->errand, r, &why) < 0 ? fail_errand(w, &why, e) : 0;
+}
+
+static int kill_job(struct work *w, uint64_t id, int sig, struct err *e)
+{
+    if (errand_state(w->errand) == ERRAND_BRINGING && id == w->job_id) {
+        struct err why = ERR_INIT;
+        err_set(&why, ERR_INTERRUPTED, "stopped while its files travelled");
+        w->cancelled = true;
+        return fail_errand(w, &why, e);
+    }
+    seat_kill(w->seat, id, sig);
+    return 0;
 }
 
 static int take_letter(struct work *w, int from, int tag, struct err *e)
@@ -202,8 +279,11 @@ static int take_letter(struct work *w, int from, int tag, struct err *e)
         }
         memcpy(&id, w->letter.p, sizeof id);
         memcpy(&number, w->letter.p + sizeof id, sizeof number);
-        seat_kill(w->seat, id, (int)number);
-        return 0;
+        return kill_job(w, id, (int)number, e);
+    case POOL_NEED:
+    case POOL_BYTES:
+    case POOL_KEPT:
+        return take_errand_letter(w, tag, e);
     case POOL_STOP:
         if (w->letter.n != sizeof number) {
             break;
@@ -215,7 +295,8 @@ static int take_letter(struct work *w, int from, int tag, struct err *e)
     default:
         break;
     }
-    return err_set(e, ERR_FORMAT, "rank %d: a message of kind %d and %zu bytes, which the pool does not know",
+    return err_set(e, ERR_FORMAT,
+                   "rank %d: a message of kind %d and %zu bytes, which the pool does not know",
                    w->pool->rank, tag, w->letter.n);
 }
 
@@ -246,6 +327,9 @@ static int turn(struct work *w, int *pause, struct err *e)
     if (post_progress(&w->post, e) < 0) {
         return -1;
     }
+    if (errand_state(w->errand) == ERRAND_READY) {
+        return start_errand(w, e);
+    }
     if (!seat_busy(w->seat)) {
         clock_sleep_us(post_pause(pause));
         return 0;
@@ -254,7 +338,7 @@ static int turn(struct work *w, int *pause, struct err *e)
     struct job_result r;
     arena_init(&a);
     got = seat_wait(w->seat, BUSY_WAIT_MS, &a, &r, e);
-    int rc = got < 0 ? -1 : got > 0 ? send_result(w, &r, e) : send_lines(w, e);
+    int rc = got < 0 ? -1 : got > 0 ? job_over(w, &r, e) : send_lines(w, e);
     arena_release(&a);
     *pause = 0;
     return rc;
@@ -268,11 +352,13 @@ int pool_work(const struct pool *p, const struct pool_options *opt, struct err *
     post_init(&w.post, p->comm);
     strbuf_init(&w.letter);
     strbuf_init(&w.lines);
-    w.seat = seat_open(
-        &(struct seat_options){.pool = p, .post = &w.post, .hooks = &hooks, .no_commands = opt->no_commands});
+    w.seat = seat_open(&(struct seat_options){
+        .pool = p, .post = &w.post, .hooks = &hooks, .no_commands = opt->no_commands});
+    w.errand = errand_new(&w.post);
     while (rc == 0 && !w.over) {
         rc = turn(&w, &pause, e);
     }
+    errand_free(w.errand);
     seat_close(w.seat);
     if (rc == 0) {
         rc = post_release(&w.post, e);

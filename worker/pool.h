@@ -21,6 +21,9 @@ struct repro_stop;
  *   POOL_STOP    0 -> rank       exit code (u32)          end what runs, leave; the last letter
  *   POOL_LINES   rank -> 0       id (u64), text           whole lines of the job's output
  *   POOL_RESULT  rank -> 0       result_pack              the job is over; its last letter
+ *   POOL_OUTS    rank -> 0       id, list of files        what the job made (carry.h, ferry.h)
+ *   POOL_KEPT    0 -> rank       id, text                 it is in the workspace, or why it is not
+ *   POOL_NEED and POOL_BYTES between rank 0 and another: ferry.h
  *   POOL_JOIN, POOL_OUTPUT, POOL_LEFT and POOL_KILL between the ranks of one gang: gang.h
  *
  * Numbers are in the byte order of the host. Letters of one pair of ranks stay in order.
@@ -71,6 +74,10 @@ enum pool_tag {
     POOL_JOIN,
     POOL_OUTPUT,
     POOL_LEFT,
+    POOL_NEED,
+    POOL_BYTES,
+    POOL_OUTS,
+    POOL_KEPT,
 };
 
 #define POOL_HOST_MAX 256
@@ -84,8 +91,8 @@ struct pool_rank {
 struct pool {
     MPI_Comm comm; /* the pool's own, a duplicate */
     int rank, size;
-    int local_size;          /* ranks on this host */
-    int cores;               /* a rank's share of its host's cores, at least 1; the smallest of all ranks */
+    int local_size; /* ranks on this host */
+    int cores;      /* a rank's share of its host's cores, at least 1; the smallest of all ranks */
     struct pool_rank *ranks; /* [size] */
 };
 
@@ -99,8 +106,9 @@ void pool_close(struct pool *p);
 char *pool_hosts(const struct pool *p, struct arena *a);
 
 struct pool_options {
-    bool no_commands;              /* as runner_local_options.no_commands */
-    const struct repro_stop *stop; /* signals that this rank got; NULL: none. Passed to its job, which then ends */
+    bool no_commands; /* as runner_local_options.no_commands */
+    /* Signals that this rank got, for its job, which then ends; NULL: none. */
+    const struct repro_stop *stop;
 };
 
 /* The life of a rank above 0: returns the exit code that POOL_STOP brought, or -1 with *e set (then MPI_Abort is all that is left). */

@@ -9,6 +9,8 @@
 #include "repro_stop.h"
 #include "runner_mpi.h"
 #include "tracked.h"
+#include "value.h"
+#include "yaml.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -35,15 +37,16 @@ struct coordinator {
     bool quiet;
 };
 
-static struct runner *open_runner(void *ctx, const struct runner_hooks *hooks, int lock_fd,
-                                  const struct repro_stop *stop, struct err *e)
+static struct runner *open_runner(void *ctx, const struct repro_context *rc,
+                                  const struct runner_hooks *hooks, int lock_fd, struct err *e)
 {
     const struct coordinator *c = ctx;
     return runner_mpi_new(&(struct runner_mpi_options){.pool = c->pool,
                                                        .hooks = hooks,
                                                        .run = tracked_run(c->tracked),
+                                                       .store = rc->store,
                                                        .no_commands = c->quiet,
-                                                       .stop = stop,
+                                                       .stop = rc->stop,
                                                        .lock_fd = lock_fd});
 }
 
@@ -72,6 +75,15 @@ static int launched_already(void *ctx, int ranks, const char *hostfile, int argc
     return 0;
 }
 
+/* core.shared_fs of config/config.yaml. What is wrong with that file is for those to say who need
+ * it. */
+static bool shared_fs(struct arena *a)
+{
+    const struct value *doc = yaml_load(a, "config/config.yaml", NULL, NULL);
+    const struct value *v = doc != NULL ? value_find(doc, "core.shared_fs") : NULL;
+    return v == NULL || v->type != VALUE_BOOL || v->b;
+}
+
 static int coordinate(const struct pool *p, int argc, char **argv, bool quiet)
 {
     struct arena a;
@@ -84,6 +96,7 @@ static int coordinate(const struct pool *p, int argc, char **argv, bool quiet)
         .open_runner = open_runner,
         .slots = p->size,
         .threads_per_slot = p->cores,
+        .no_shared_fs = !shared_fs(&a),
         .launch = launched_already,
         .run_begin = run_begin_tracked,
         .run_end = run_end_tracked,

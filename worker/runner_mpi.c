@@ -2,10 +2,13 @@
 #include "runner_mpi.h"
 
 #include "alloc.h"
+#include "carry.h"
 #include "clock.h"
 #include "err.h"
+#include "ferry.h"
 #include "gang.h"
 #include "job.h"
+#include "joboutput.h"
 #include "log.h"
 #include "pool.h"
 #include "post.h"
@@ -23,10 +26,17 @@
 
 #define PARENT "NEPHRON_PARENT_RUN="
 
-struct remote { /* what rank r > 0 does */
+struct remote {        /* what rank r > 0 does */
     bool busy, inside; /* `inside`: as a gang, which no signal cuts off */
     struct job job;    /* id, stage, slot; no commands */
     char *stage;
+    /* With job.carry: the files it may return, and their way back. */
+    bool carries;
+    struct arena arena;
+    struct carry allowed, made;
+    const char *log_path;
+    int attempt;
+    struct ferry *ferry;
 };
 
 struct mpi_runner {
@@ -64,57 +74,89 @@ static void tell(const struct mpi_runner *m, int rank, const char *state, const 
     }
 }
 
+static void remote_free(struct remote *w)
+{
+    if (w->carries) {
+        ferry_free(w->ferry);
+        arena_release(&w->arena);
+    }
+    free(w->stage);
+    *w = (struct remote){0};
+}
+
 /* ---- start ---- */
 
-/* Other ranks do not have our environment: what stages need of it goes along. */
 static int send_job(struct mpi_runner *m, const struct job *j, struct err *e)
 {
-    struct job copy = *j;
-    struct arena a;
     struct strbuf b;
-    arena_init(&a);
     strbuf_init(&b);
-    if (m->opt.run != NULL) {
-        const char **env = ARENA_ARRAY(&a, j->env_count + 1, const char *);
-        env[0] = arena_printf(&a, PARENT "%s", m->opt.run->id);
-        for (size_t i = 0; i < j->env_count; i++) {
-            env[i + 1] = j->env[i];
-        }
-        copy.env = env;
-        copy.env_count++;
-    }
-    job_pack(&copy, &b);
+    job_pack(j, &b);
     int rc = post_send(&m->post, j->slot, POOL_JOB, strbuf_str(&b), e);
     strbuf_release(&b);
-    arena_release(&a);
     return rc;
+}
+
+/* What the rank will have to give back, and where its output belongs. */
+static int remember_carry(struct remote *w, const struct job *j, struct err *e)
+{
+    arena_init(&w->arena);
+    w->carries = true;
+    w->log_path = j->log_path != NULL ? arena_strdup(&w->arena, j->log_path) : NULL;
+    w->attempt = j->attempt;
+    return carry_parse(&w->arena, j->carry, &w->allowed, e);
+}
+
+static int start_remote(struct mpi_runner *m, const struct job *j, struct err *e)
+{
+    struct remote *w = &m->remotes[j->slot];
+    w->inside = gang_suits(j);
+    w->stage = xstrdup(j->stage);
+    w->job = (struct job){.id = j->id, .stage = w->stage, .slot = j->slot, .slots = j->slots};
+    if ((j->carry.n > 0 && remember_carry(w, j, e) < 0) || send_job(m, j, e) < 0) {
+        remote_free(w);
+        return -1;
+    }
+    w->busy = true;
+    return 0;
+}
+
+/* Other ranks do not have our environment: what stages need of it goes along. */
+static void add_parent(const struct mpi_runner *m, struct arena *a, struct job *j)
+{
+    if (m->opt.run == NULL) {
+        return;
+    }
+    const char **env = ARENA_ARRAY(a, j->env_count + 1, const char *);
+    env[0] = arena_printf(a, PARENT "%s", m->opt.run->id);
+    for (size_t i = 0; i < j->env_count; i++) {
+        env[i + 1] = j->env[i];
+    }
+    j->env = env;
+    j->env_count++;
 }
 
 static int mpi_start(struct runner *r, const struct job *j, struct err *e)
 {
     struct mpi_runner *m = self(r);
+    struct arena a;
+    struct job copy = *j;
     int size = m->opt.pool->size;
     if (j->slot < 0 || j->slot >= size || (j->slot > 0 && m->remotes[j->slot].busy)) {
-        return err_set(e, ERR_BUG, "stage '%s' is given to slot %d of %d, which is not free", j->stage,
-                       j->slot, size);
+        return err_set(e, ERR_BUG, "stage '%s' is given to slot %d of %d, which is not free",
+                       j->stage, j->slot, size);
     }
     if (j->cmd_count == 0) {
         return err_set(e, ERR_BUG, "stage '%s' has no command", j->stage);
     }
-    int rc = j->slot == 0 ? seat_start(m->seat, j, e) : send_job(m, j, e);
-    if (rc < 0) {
-        return -1;
+    arena_init(&a);
+    add_parent(m, &a, &copy);
+    int rc = j->slot == 0 ? seat_start(m->seat, &copy, e) : start_remote(m, &copy, e);
+    arena_release(&a);
+    if (rc == 0) {
+        m->pause_us = 0;
+        tell(m, j->slot, "running", j->stage);
     }
-    if (j->slot > 0) {
-        struct remote *w = &m->remotes[j->slot];
-        w->inside = gang_suits(j);
-        w->stage = xstrdup(j->stage);
-        w->job = (struct job){.id = j->id, .stage = w->stage, .slot = j->slot, .slots = j->slots};
-        w->busy = true;
-    }
-    m->pause_us = 0;
-    tell(m, j->slot, "running", j->stage);
-    return 0;
+    return rc;
 }
 
 /* ---- letters ---- */
@@ -132,27 +174,101 @@ static void pass_lines(struct mpi_runner *m, const struct remote *w, struct str 
     }
 }
 
-static void remote_free(struct remote *w)
-{
-    free(w->stage);
-    *w = (struct remote){0};
-}
-
 static int bad_letter(int from, int tag, size_t n, struct err *e)
 {
-    return err_set(e, ERR_FORMAT, "rank %d sent a message of kind %d and %zu bytes, which the pool does not expect",
-                   from, tag, n);
+    return err_set(
+        e, ERR_FORMAT,
+        "rank %d sent a message of kind %d and %zu bytes, which the pool does not expect", from,
+        tag, n);
+}
+
+/* ---- what a rank with a file system of its own made ---- */
+
+static int answer_kept(struct mpi_runner *m, int rank, const char *text, struct err *e)
+{
+    struct strbuf b;
+    const struct remote *w = &m->remotes[rank];
+    strbuf_init(&b);
+    strbuf_add(&b, &w->job.id, sizeof w->job.id);
+    strbuf_adds(&b, text);
+    int rc = post_send(&m->post, rank, POOL_KEPT, strbuf_str(&b), e);
+    strbuf_release(&b);
+    return rc;
+}
+
+/* The way back goes on, or is over, well or not: the rank hears of it. */
+static int go_on(struct mpi_runner *m, int rank, struct err *e)
+{
+    struct remote *w = &m->remotes[rank];
+    struct err why = ERR_INIT;
+    if (ferry_go(w->ferry)) {
+        return 0;
+    }
+    ferry_result(w->ferry, &why);
+    ferry_free(w->ferry);
+    w->ferry = NULL;
+    return answer_kept(m, rank, why.text, e);
+}
+
+static int take_outs(struct mpi_runner *m, int rank, struct str bytes, struct err *e)
+{
+    struct remote *w = &m->remotes[rank];
+    struct err why = ERR_INIT;
+    uint64_t id = 0;
+    if (!w->carries || w->ferry != NULL || bytes.n < sizeof id) {
+        return bad_letter(rank, POOL_OUTS, bytes.n, e);
+    }
+    memcpy(&id, bytes.p, sizeof id);
+    if (id != w->job.id) {
+        return bad_letter(rank, POOL_OUTS, bytes.n, e);
+    }
+    struct str list = str_sub(bytes, sizeof id, bytes.n - sizeof id);
+    if (carry_parse(&w->arena, list, &w->made, &why) == 0) {
+        w->ferry = ferry_return(&m->post, rank, m->opt.store, &w->allowed, &w->made, &why);
+    }
+    return w->ferry != NULL ? go_on(m, rank, e) : answer_kept(m, rank, why.text, e);
+}
+
+static int take_file_letter(struct mpi_runner *m, int rank, int tag, struct str bytes,
+                            struct err *e)
+{
+    const struct remote *w = &m->remotes[rank];
+    if (tag == POOL_NEED) {
+        return ferry_serve(&m->post, rank, m->opt.store, bytes, e);
+    }
+    if (tag == POOL_OUTS) {
+        return take_outs(m, rank, bytes, e);
+    }
+    if (w->ferry == NULL) {
+        return bad_letter(rank, tag, bytes.n, e);
+    }
+    ferry_bytes(w->ferry, bytes);
+    return go_on(m, rank, e);
+}
+
+/* The rank has no log file of ours. */
+static void write_log(const struct remote *w, const struct job_result *r)
+{
+    struct joboutput o;
+    const struct job j = {.log_path = w->log_path, .attempt = w->attempt};
+    joboutput_init(&o, &(struct joboutput_options){.job = &j});
+    joboutput_add(&o, 0, (struct str){r->output, r->output_bytes});
+    joboutput_close(&o, r->status, r->seconds);
+    joboutput_release(&o);
 }
 
 /* 1: a result in *out; 0: something else; -1. */
-static int take_letter(struct mpi_runner *m, int from, int tag, struct arena *a, struct job_result *out,
-                       struct err *e)
+static int take_letter(struct mpi_runner *m, int from, int tag, struct arena *a,
+                       struct job_result *out, struct err *e)
 {
     struct str bytes = strbuf_str(&m->letter);
     struct remote *w = &m->remotes[from];
     uint64_t id = 0;
     if (tag == POOL_OUTPUT || tag == POOL_LEFT) {
         return seat_letter(m->seat, from, tag, bytes, e);
+    }
+    if (from > 0 && w->busy && (tag == POOL_NEED || tag == POOL_BYTES || tag == POOL_OUTS)) {
+        return take_file_letter(m, from, tag, bytes, e);
     }
     if (from == 0 || !w->busy) {
         return bad_letter(from, tag, bytes.n, e);
@@ -174,6 +290,9 @@ static int take_letter(struct mpi_runner *m, int from, int tag, struct arena *a,
         return bad_letter(from, tag, bytes.n, e);
     }
     out->rank = from;
+    if (w->carries) {
+        write_log(w, out);
+    }
     remote_free(w);
     return 1;
 }
@@ -262,8 +381,9 @@ static bool any_inside(const struct mpi_runner *m)
  * only together with its rank. */
 static void end_at_once(const struct mpi_runner *m)
 {
-    log_warn("pool", "a stage runs inside its ranks and has not come to its next step: ending them; "
-                     "what is finished is in the journal, trainings go on from their last checkpoint");
+    log_warn("pool",
+             "a stage runs inside its ranks and has not come to its next step: ending them; "
+             "what is finished is in the journal, trainings go on from their last checkpoint");
     MPI_Abort(m->opt.pool->comm, m->opt.stop != NULL ? repro_stop_exit(m->opt.stop) : 1);
 }
 

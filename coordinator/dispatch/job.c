@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#define JOB_MAGIC 0x314a4e50u    /* "PNJ1" */
+#define JOB_MAGIC 0x324a4e50u    /* "PNJ2" */
 #define RESULT_MAGIC 0x31524e50u /* "PNR1" */
 #define PACK_MAX_ITEMS 100000u
 #define NULL_STRING UINT64_MAX
@@ -150,6 +150,7 @@ void job_pack(const struct job *j, struct strbuf *out)
     put_u64(out, (uint64_t)(int64_t)j->threads);
     put_double(out, j->timeout_s);
     put_u64(out, (uint64_t)(int64_t)j->attempt);
+    put_bytes(out, j->carry.n > 0 ? j->carry.p : "", j->carry.n);
 }
 
 int job_unpack(struct str bytes, struct arena *a, struct job *j, struct err *e)
@@ -170,7 +171,8 @@ int job_unpack(struct str bytes, struct arena *a, struct job *j, struct err *e)
     j->threads = get_int(&r);
     j->timeout_s = get_double(&r);
     j->attempt = get_int(&r);
-    if (r.bad || r.rest.n != 0 || j->stage == NULL || j->cwd == NULL) {
+    j->carry.p = get_bytes(&r, &j->carry.n);
+    if (r.bad || r.rest.n != 0 || j->carry.p == NULL || j->stage == NULL || j->cwd == NULL) {
         return err_set(e, ERR_FORMAT, "malformed job (%zu bytes)", bytes.n);
     }
     return 0;

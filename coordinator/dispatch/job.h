@@ -32,6 +32,7 @@ struct job {
                     0: as they are */
     double timeout_s; /* 0: none. After it the runner ends the job (TERM, 5 s, KILL) */
     int attempt;      /* 0 the first time */
+    struct str carry; /* files for a rank with a file system of its own (carry.h); empty: shared */
 };
 
 struct job_result {

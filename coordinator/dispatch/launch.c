@@ -82,8 +82,7 @@ static bool is_mpirun(const char *program)
     return false;
 }
 
-static void say(const struct launch *l, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
+static void say(const struct launch *l, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 static void say(const struct launch *l, const char *fmt, ...)
 {
@@ -139,7 +138,8 @@ static void on_signal(struct launch *l, int sig)
 /* Waits for one of our signals, at most `ms`; 0: none came. */
 static int next_signal(const struct launch *l, int64_t ms)
 {
-    const struct timespec t = {.tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    const struct timespec t = {.tv_sec = (time_t)(ms / 1000),
+                               .tv_nsec = (long)(ms % 1000) * 1000000};
     int sig = sigtimedwait(&l->signals, NULL, &t);
     return sig > 0 ? sig : 0;
 }
@@ -148,15 +148,16 @@ static int next_signal(const struct launch *l, int64_t ms)
 
 static int start(struct launch *l, struct err *e)
 {
-    return proc_start(&l->proc,
-                      &(struct proc_options){
-                          .argv = l->opt->argv,
-                          .env = l->env,
-                          .stdin_fd = isatty(0) ? PROC_NULL : 0, /* the terminal's signals are ours */
-                          .new_group = true,
-                          .die_with_parent = true,
-                      },
-                      e);
+    return proc_start(
+        &l->proc,
+        &(struct proc_options){
+            .argv = l->opt->argv,
+            .env = l->env,
+            .stdin_fd = isatty(0) ? PROC_NULL : 0, /* the terminal's signals are ours */
+            .new_group = true,
+            .die_with_parent = true,
+        },
+        e);
 }
 
 /* Until the command has ended; its exit code. */

@@ -56,6 +56,7 @@ struct repro_context {
     const struct repro_stop *stop; /* NULL: never */
     struct repolock *repro_lock; /* held by a caller that waited for it before it read the pipeline:
                                   * the engine takes it (leaving it not held); NULL: none */
+    bool carry;                  /* ranks have file systems of their own: jobs say what they need */
     int slots;                   /* as the runner will have; for the plan */
     int threads_per_slot;        /* for job.threads; 0: leave OMP_NUM_THREADS alone */
     bool in_order; /* one stage at a time in DVC's order, stored before the next is judged */

@@ -30,7 +30,7 @@
 struct repro_args {
     struct repro_options opt;
     struct opt_list targets;
-    bool keep_going, ignore_errors, json, quiet;
+    bool keep_going, ignore_errors, json, quiet, no_shared_fs;
     int verbose;
     long jobs, ranks;
     const char *hostfile;
@@ -96,6 +96,8 @@ static size_t fill_options(struct repro_args *a, const struct opt *extra, struct
         {OPT_INT, 'n', "ranks", "N", "if something is stale, run it on N MPI ranks", &a->ranks,
          NULL},
         {OPT_STR, 0, "hostfile", "FILE", "where the ranks of -n are started", &a->hostfile, NULL},
+        {OPT_FLAG, 0, "no-shared-fs", NULL,
+         "each rank has a repository of its own: files travel by MPI", &a->no_shared_fs, NULL},
         {OPT_FLAG, 0, "wait", NULL, "wait while another command is at work here", &o->wait,
          "wait-for-lock"},
         {OPT_FLAG, 0, "json", NULL, "one JSON object a line about each event", &a->json, NULL},
@@ -179,7 +181,7 @@ static struct runner *open_runner(void *ctx, struct repro_context *c,
     }
     s->run_begun = b->run_begin != NULL;
     if (b->open_runner != NULL) {
-        return b->open_runner(b->ctx, hooks, lock_fd, s->stop, e);
+        return b->open_runner(b->ctx, c, hooks, lock_fd, e);
     }
     const struct runner_local_options o = {
         .slots = s->slots,
@@ -342,6 +344,8 @@ static int with_graph(struct session *s, struct repo *r, int argc, char **argv, 
             .confirm = confirm,
             .ctx = s,
             .stop = s->stop,
+            .carry = s->backend->open_runner != NULL &&
+                     (s->args->no_shared_fs || s->backend->no_shared_fs),
             .repro_lock = &s->lock,
             .slots = s->slots,
             .threads_per_slot = s->backend->threads_per_slot,

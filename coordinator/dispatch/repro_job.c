@@ -111,6 +111,7 @@ static int start_job(struct run *run, struct task *t, struct err *e)
         .threads = run->c->threads_per_slot * t->slots,
         .timeout_s = st->nephron.timeout_s,
         .attempt = t->attempt,
+        .carry = t->carry,
     };
     fill_env(run, t, &j);
     if (s->ops->begin != NULL) {

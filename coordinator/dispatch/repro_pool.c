@@ -3,6 +3,7 @@
 #include "repro_private.h"
 
 #include "alloc.h"
+#include "carry.h"
 #include "checkout.h"
 
 #include <errno.h>
@@ -84,7 +85,10 @@ static int prepare(struct run *run, struct task *t, struct err *e)
             return 0;
         }
     }
-    return commit_clear_outs(run->c->store, &t->arena, t->stage, e);
+    if (commit_clear_outs(run->c->store, &t->arena, t->stage, e) < 0) {
+        return -1;
+    }
+    return run->c->carry ? carry_make(run->c->store, &t->arena, t->stage, &t->carry, e) : 0;
 }
 
 static int commit(struct run *run, struct task *t, struct err *e)

@@ -46,6 +46,7 @@ struct task {
     bool restored;
     bool source_changed; /* TASK_VERIFY of a .dvc file */
     bool rwlocked;
+    struct str carry; /* with repro_context.carry; in `arena` */
     struct job_result result;
     int64_t start_ms;
     int slot, slots, member, attempt;

@@ -1,4 +1,5 @@
 /* Jobs and results as they come over the wire: what is accepted packs to the same bytes. */
+#include "carry.h"
 #include "job.h"
 
 #include <stdint.h>
@@ -12,6 +13,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct str bytes = {(const char *)data, size};
     struct job j;
     struct job_result r;
+    struct carry list;
     struct strbuf out;
     arena_init(&a);
     strbuf_init(&out);
@@ -20,7 +22,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (!str_eq(bytes, strbuf_str(&out))) {
             abort();
         }
+        carry_parse(&a, j.carry, &list, NULL);
     }
+    carry_parse(&a, bytes, &list, NULL);
     strbuf_reset(&out);
     if (result_unpack(bytes, &a, &r, NULL) == 0) {
         result_pack(&r, &out);

@@ -156,11 +156,13 @@ def config_keys(root):
     settings = (root / "worker/settings.c").read_text()
     ingest = (root / "coordinator/xfer/ingest_config.c").read_text()
     tracking = (root / "track/tracking.c").read_text()
+    pool = (root / "worker/repro_mpi.c").read_text()
     names = found(settings, r'read_\w+\(\s*r,\s*"([a-z_]+(?:\.[a-z_]+)?)"')
     names |= {"data_ingestion." + n for n in found(ingest, r'read_text\(r, "(\w+)"', r'find_key\(r->ingestion, "(\w+)"')}
     names |= {"limits." + n for n in found(ingest, r'read_count\(r, "(\w+)"')}
     names |= {"tracking." + n
               for n in found(tracking, r'setting_text\(section, file, "(\w+)"', r'value_get\(section, "(\w+)"')}
+    names |= found(pool, r'value_find\(doc, "([a-z_]+\.[a-z_]+)"')
     return names | yaml_keys((root / "config/config.yaml").read_text())
 
 
