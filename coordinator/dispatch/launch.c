@@ -23,7 +23,7 @@
 #define MARK "NEPHRON_LAUNCH"
 #define RANK_VARIABLE "OMPI_COMM_WORLD_RANK=" /* ranks have it, stages and mpirun have not */
 #define LOOK_MS 200
-#define END_LOOKS 25 /* of LOOK_MS: 5 s between TERM and KILL */
+#define END_LOOKS 25 /* of LOOK_MS: 5 s after TERM, and after KILL */
 
 struct launch {
     const struct launch_options *opt;
@@ -181,19 +181,21 @@ static int watch(struct launch *l, struct err *e)
     }
 }
 
-/* What a start left behind on this host. */
-static void clear_up(const struct launch *l)
+/* Signals what a start left behind on this host, and waits for its end; how much is still there. */
+static size_t end_what_is_left(const struct launch *l, int sig)
 {
-    size_t left = proc_signal_marked(l->mark, NULL, SIGTERM);
-    if (left == 0) {
-        return;
-    }
+    size_t left = proc_signal_marked(l->mark, NULL, sig);
     for (int i = 0; i < END_LOOKS && left > 0; i++) {
         clock_sleep_us(LOOK_MS * 1000);
         left = proc_signal_marked(l->mark, NULL, 0);
     }
-    if (left > 0) {
-        proc_signal_marked(l->mark, NULL, SIGKILL);
+    return left;
+}
+
+static void clear_up(const struct launch *l)
+{
+    if (end_what_is_left(l, SIGTERM) > 0) {
+        end_what_is_left(l, SIGKILL);
     }
 }
 
