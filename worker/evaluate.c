@@ -13,7 +13,7 @@
 #include "log.h"
 #include "model.h"
 #include "modelfile.h"
-#include "modelio.h"
+#include "modelshare.h"
 #include "par.h"
 #include "path.h"
 #include "run.h"
@@ -55,11 +55,12 @@ static int set_up(struct evaluation *v, struct err *e)
 {
     const struct settings *s = v->s;
     const char *path = v->opt->model ? v->opt->model : s->trained_model;
-    v->model = model_open(path, v->opt->par, &v->arena, &v->info, e);
+    v->model = modelshare_open(v->opt->comm, path, v->opt->par, &v->arena, &v->info, e);
     if (!v->model) {
         return err_wrap(e, "cannot evaluate %s (made by 'nephron train')", path);
     }
     struct imageset_options want = {.settings = s,
+                                    .comm = v->opt->comm,
                                     .height = v->info.image_height,
                                     .width = v->info.image_width,
                                     .class_names = v->info.classes,

@@ -19,29 +19,56 @@
 
 #define COPIES_MAX_SAMPLES 20000 /* the search compares every pair across the split */
 
+static int read_folders(struct imageset *s, const struct imageset_options *opt, struct err *e)
+{
+    struct dataset_options want = {.classes = opt->classes, .class_names = opt->class_names};
+    int rc = dataset_open(&s->data, opt->settings->data_dir, &want, e);
+    if (rc < 0 && e && e->code == ERR_MISSING) {
+        err_append(e, "; run 'nephron ingest', or set data_ingestion in config/config.yaml");
+    }
+    return rc;
+}
+
+/* What rank 0 read, on all ranks. */
+static int share_folders(struct imageset *s, struct comm *comm, struct err *e)
+{
+    struct strbuf bytes;
+    strbuf_init(&bytes);
+    if (comm->rank == 0) {
+        dataset_pack(&s->data, &bytes);
+    }
+    size_t n = bytes.n;
+    int rc = comm_bcast(comm, &n, sizeof(n), 0, e);
+    if (rc == 0 && comm->rank > 0) {
+        strbuf_pad(&bytes, '\0', n);
+    }
+    rc = rc == 0 ? comm_bcast(comm, bytes.p, n, 0, e) : rc;
+    if (rc == 0 && comm->rank > 0) {
+        rc = dataset_unpack(&s->data, strbuf_str(&bytes), e);
+    }
+    strbuf_release(&bytes);
+    return rc;
+}
+
 int imageset_open(struct imageset *s, const struct imageset_options *opt, struct err *e)
 {
     const struct settings *set = opt->settings;
-    memset(s, 0, sizeof(*s));
-    struct dataset_options want = {.classes = opt->classes, .class_names = opt->class_names};
-    if (dataset_open(&s->data, set->data_dir, &want, e) < 0) {
-        if (e && e->code == ERR_MISSING) {
-            err_append(e, "; run 'nephron ingest', or set data_ingestion in config/config.yaml");
-        }
-        return -1;
-    }
     struct split_options split = {.kind = set->split_kind,
                                   .fraction = set->validation_split,
                                   .seed = set->seed,
                                   .pattern = set->split_pattern};
     struct pixels_options pixels = {.width = (int)opt->width, .height = (int)opt->height};
-    if (split_make(&s->split, &s->data, &split, e) < 0) {
-        dataset_release(&s->data);
-        memset(s, 0, sizeof(*s));
-        return -1;
+    memset(s, 0, sizeof(*s));
+    int rc = ranks_agree(opt->comm, opt->comm->rank == 0 ? read_folders(s, opt, e) : 0, e);
+    if (rc == 0 && opt->comm->size > 1) {
+        rc = share_folders(s, opt->comm, e);
     }
-    s->pixels = pixels_new(&s->data, &pixels, e);
-    if (!s->pixels) {
+    rc = rc == 0 ? split_make(&s->split, &s->data, &split, e) : rc;
+    if (rc == 0) {
+        s->pixels = pixels_new(&s->data, &pixels, e);
+        rc = s->pixels ? 0 : -1;
+    }
+    if (ranks_agree(opt->comm, rc, e) < 0) {
         imageset_release(s);
         return -1;
     }
@@ -58,35 +85,62 @@ void imageset_release(struct imageset *s)
     memset(s, 0, sizeof(*s));
 }
 
-int imageset_warn_copies(struct imageset *s, struct par *par, struct err *e)
+/* This rank's part of n items: contiguous, as even as possible. */
+static void share_of(const struct comm *c, size_t n, size_t *first, size_t *last)
+{
+    *first = n * (size_t)c->rank / (size_t)c->size;
+    *last = n * (size_t)(c->rank + 1) / (size_t)c->size;
+}
+
+/* The thumbnails of all samples on every rank, each made by one. */
+static int make_thumbs(struct imageset *s, struct comm *comm, struct par *par, struct thumbs *out,
+                       struct err *e)
+{
+    size_t first, last, total = 0;
+    share_of(comm, s->data.count, &first, &last);
+    if (ranks_agree(comm, thumbs_make(out, s->pixels, first, last, par, e), e) < 0) {
+        return -1;
+    }
+    if (comm->size == 1) {
+        return 0;
+    }
+    uint8_t *all = comm_collect(comm, out->grey + first * DUPLICATES_BYTES,
+                                (last - first) * DUPLICATES_BYTES, &total, e);
+    if (!all) {
+        return -1;
+    }
+    memcpy(out->grey, all, total);
+    free(all);
+    return 0;
+}
+
+int imageset_warn_copies(struct imageset *s, struct comm *comm, struct par *par, struct err *e)
 {
     struct thumbs thumbs = {0};
     struct duplicates found;
     if (s->split.valid_count == 0 || s->data.count > COPIES_MAX_SAMPLES) {
         return 0;
     }
-    if (thumbs_make(&thumbs, s->pixels, par, e) < 0) {
-        return -1;
-    }
-    duplicates_find(&thumbs, &s->split, 0, par, &found);
-    if (found.near_count > 0) {
-        struct strbuf text;
-        strbuf_init(&text);
-        duplicates_describe(&found, &s->data, &text);
-        log_warn("data", "%s; validation says little of unseen patients, consider SPLIT_BY: group",
-                 text.p);
-        strbuf_release(&text);
+    int rc = make_thumbs(s, comm, par, &thumbs, e);
+    if (rc == 0 && comm->rank == 0) {
+        duplicates_find(&thumbs, &s->split, 0, par, &found);
+        if (found.near_count > 0) {
+            struct strbuf text;
+            strbuf_init(&text);
+            duplicates_describe(&found, &s->data, &text);
+            log_warn("data",
+                     "%s; validation says little of unseen patients, consider SPLIT_BY: group",
+                     text.p);
+            strbuf_release(&text);
+        }
     }
     thumbs_release(&thumbs);
-    return 0;
+    return rc;
 }
 
-/* Contiguous parts of each global batch, as even as possible. */
 static void even_rows(void *ctx, size_t global_rows, size_t *first, size_t *last)
 {
-    const struct comm *c = ctx;
-    *first = global_rows * (size_t)c->rank / (size_t)c->size;
-    *last = global_rows * (size_t)(c->rank + 1) / (size_t)c->size;
+    share_of(ctx, global_rows, first, last);
 }
 
 static bool is_stopped(const struct imageset *s)

@@ -30,16 +30,20 @@ struct imageset {
 
 struct imageset_options {
     const struct settings *settings;
+    struct comm *comm;
     size_t height, width;     /* px */
     const char **class_names; /* that the folders must have, `classes` of them; NULL: any */
     size_t classes;
 };
 
-/* On failure *s is as after imageset_release; ERR_MISSING says where the data should be. */
+/* Rank 0 reads the folders and tells the others, so that the file system is asked once. Collective:
+ * fails on all ranks together, *s then is as after imageset_release. ERR_MISSING says where the
+ * data should be. */
 int imageset_open(struct imageset *s, const struct imageset_options *opt, struct err *e);
 void imageset_release(struct imageset *s);
-/* Looks for near copies across the split and warns on the log. Decodes every picture. */
-int imageset_warn_copies(struct imageset *s, struct par *par, struct err *e);
+/* Looks for near copies across the split; rank 0 warns on the log. Each rank decodes its share of
+ * the pictures. Collective. */
+int imageset_warn_copies(struct imageset *s, struct comm *comm, struct par *par, struct err *e);
 
 /*
  * Runs the model over the validation part, sharded over the ranks, and gathers the rows of all of

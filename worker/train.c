@@ -10,6 +10,7 @@
 #include "loader.h"
 #include "log.h"
 #include "modelio.h"
+#include "modelshare.h"
 #include "num.h"
 #include "par.h"
 #include "pixels.h"
@@ -61,7 +62,7 @@ static int open_model(struct trainer *t, struct err *e)
         return err_set(e, ERR_USAGE, "training runs on at most %d ranks, these are %d", SHARD_MAX,
                        t->comm->size);
     }
-    if (modelfile_read_info(&t->arena, s->updated_model, &t->info, e) < 0) {
+    if (modelshare_info(t->comm, s->updated_model, &t->arena, &t->info, e) < 0) {
         return err_wrap(e, "cannot start from %s (made by 'nephron prepare')", s->updated_model);
     }
     if (check_start(t, e) < 0 || model_parse_head(t->info.head, &head, e) < 0) {
@@ -78,14 +79,14 @@ static int open_model(struct trainer *t, struct err *e)
                                                 .empty = true,
                                                 .par = t->opt->par},
                          e);
-    if (!t->model) {
-        return -1;
-    }
     struct model_plan plan = {.batch = s->batch};
     shard_of_rank(shards, (size_t)t->comm->size, (size_t)t->comm->rank, &plan.shard_first,
                   &plan.shard_count);
-    if (model_load_file(t->model, s->updated_model, NULL, NULL, e) < 0 ||
-        model_plan(t->model, &plan, e) < 0) {
+    int rc = t->model ? model_plan(t->model, &plan, e) : -1;
+    if (rc == 0 && t->comm->rank == 0) {
+        rc = model_load_file(t->model, s->updated_model, NULL, NULL, e);
+    }
+    if (ranks_agree(t->comm, rc, e) < 0 || modelshare_values(t->comm, t->model, e) < 0) {
         return -1;
     }
     t->optim = optim_new(&s->optim, t->model, e);
@@ -104,6 +105,7 @@ static int open_data(struct trainer *t, struct err *e)
 {
     const struct settings *s = t->s;
     struct imageset_options want = {.settings = s,
+                                    .comm = t->comm,
                                     .height = (size_t)s->height,
                                     .width = (size_t)s->width,
                                     .classes = s->classes};
@@ -130,14 +132,14 @@ static int open_data(struct trainer *t, struct err *e)
 
 static int set_up(struct trainer *t, char run[33], struct err *e)
 {
-    int rc = open_model(t, e);
-    rc = rc == 0 ? open_data(t, e) : rc;
+    if (ranks_agree(t->comm, open_model(t, e), e) < 0) {
+        return -1;
+    }
+    int rc = open_data(t, e);
     rc = rc == 0 ? train_step_init(t, e) : rc;
     rc = rc == 0 ? train_state_digest(t, e) : rc;
-    if (rc == 0 && t->comm->rank == 0) {
-        rc = imageset_warn_copies(&t->set, t->opt->par, e);
-    }
-    if (ranks_agree(t->comm, rc, e) < 0) {
+    if (ranks_agree(t->comm, rc, e) < 0 ||
+        imageset_warn_copies(&t->set, t->comm, t->opt->par, e) < 0) {
         return -1;
     }
     return train_state_resume(t, run, e);

@@ -214,3 +214,59 @@ const char *dataset_path(const struct dataset *d, size_t sample, char out[DATASE
     snprintf(out, DATASET_PATH_MAX, "%s/%s", d->root, d->samples[sample].path);
     return out;
 }
+
+/* ---- as bytes ---- */
+
+void dataset_pack(const struct dataset *d, struct strbuf *out)
+{
+    strbuf_add(out, d->root, strlen(d->root) + 1);
+    for (size_t c = 0; c < d->class_count; c++) {
+        strbuf_add(out, d->classes[c], strlen(d->classes[c]) + 1);
+        for (size_t i = 0; i < d->class_sizes[c]; i++) {
+            const char *path = d->samples[d->class_first[c] + i].path;
+            strbuf_add(out, path, strlen(path) + 1);
+        }
+        strbuf_addch(out, '\0');
+    }
+}
+
+static void unpack_class(struct dataset *d, size_t label, struct str *rest, size_t *capacity)
+{
+    struct str path;
+    d->class_first[label] = d->count;
+    while (str_split(rest, '\0', &path) && path.n > 0) {
+        ARRAY_RESERVE(d->samples, d->count, *capacity, 1);
+        struct sample *s = &d->samples[d->count++];
+        s->path = arena_strndup(&d->arena, path.p, path.n);
+        s->name = path_basename(s->path);
+        s->label = (int)label;
+    }
+    d->class_sizes[label] = d->count - d->class_first[label];
+}
+
+int dataset_unpack(struct dataset *d, struct str bytes, struct err *e)
+{
+    struct str rest = bytes, text;
+    size_t texts = 0, capacity = 0;
+
+    *d = (struct dataset){0};
+    arena_init(&d->arena);
+    for (size_t i = 0; i < bytes.n; i++) {
+        texts += bytes.p[i] == '\0';
+    }
+    d->classes = ARENA_ARRAY(&d->arena, texts + 1, const char *);
+    d->class_sizes = ARENA_ARRAY(&d->arena, texts + 1, size_t);
+    d->class_first = ARENA_ARRAY(&d->arena, texts + 1, size_t);
+    if (texts > 0 && bytes.p[bytes.n - 1] == '\0' && str_split(&rest, '\0', &text)) {
+        d->root = arena_strndup(&d->arena, text.p, text.n);
+        while (rest.n > 0 && str_split(&rest, '\0', &text)) {
+            d->classes[d->class_count] = arena_strndup(&d->arena, text.p, text.n);
+            unpack_class(d, d->class_count++, &rest, &capacity);
+        }
+    }
+    if (d->class_count < 2) {
+        dataset_release(d);
+        return err_set(e, ERR_FORMAT, "a list of samples with fewer than two classes");
+    }
+    return 0;
+}

@@ -2,6 +2,7 @@
 #define NEPHRON_DATASET_H
 
 #include "arena.h"
+#include "str.h"
 
 #include <stddef.h>
 
@@ -51,6 +52,16 @@ struct dataset_options {
 int dataset_open(struct dataset *d, const char *root, const struct dataset_options *opt,
                  struct err *e);
 void dataset_release(struct dataset *d);
+
+/*
+ * The list as bytes, for processes that need it without reading the tree again: the root, then for
+ * each class its name and the paths of its samples, an empty text behind them; every text ends with
+ * NUL.
+ */
+void dataset_pack(const struct dataset *d, struct strbuf *out);
+/* ERR_FORMAT when the bytes are not such a list. On failure *d is as after dataset_release. */
+int dataset_unpack(struct dataset *d, struct str bytes, struct err *e);
+
 /* Writes "root/path" of a sample; returns `out`. ERR_LIMIT paths were refused by dataset_open. */
 #define DATASET_PATH_MAX 4096
 const char *dataset_path(const struct dataset *d, size_t sample, char out[DATASET_PATH_MAX]);

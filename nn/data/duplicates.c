@@ -25,6 +25,7 @@ struct make {
     struct pixels *p;
     uint8_t *scratch;
     size_t bytes_each;
+    size_t first; /* sample of item 0 */
     struct err *errors;
     size_t *bad;
 };
@@ -48,6 +49,7 @@ static void make_item(void *ctx, size_t item, int thread)
     if (m->bad[thread] != SIZE_MAX) {
         return;
     }
+    item += m->first;
     const uint8_t *px =
         pixels_get(m->p, item, m->scratch + (size_t)thread * m->bytes_each, &m->errors[thread]);
     if (px == NULL) {
@@ -58,14 +60,15 @@ static void make_item(void *ctx, size_t item, int thread)
                    m->t->grey + item * DUPLICATES_BYTES);
 }
 
-int thumbs_make(struct thumbs *t, struct pixels *p, struct par *par, struct err *e)
+int thumbs_make(struct thumbs *t, struct pixels *p, size_t first, size_t last, struct par *par,
+                struct err *e)
 {
     size_t threads = (size_t)par_threads(par), worst = SIZE_MAX;
-    struct make m = {.t = t, .p = p};
+    struct make m = {.t = t, .p = p, .first = first};
     int rc = 0;
 
     t->count = pixels_dataset(p)->count;
-    t->grey = xmalloc(t->count * DUPLICATES_BYTES);
+    t->grey = xcalloc(t->count, DUPLICATES_BYTES);
     m.bytes_each = (size_t)pixels_width(p) * (size_t)pixels_height(p) * 3;
     m.scratch = xmalloc(threads * m.bytes_each);
     m.errors = xcalloc(threads, sizeof(*m.errors));
@@ -73,7 +76,7 @@ int thumbs_make(struct thumbs *t, struct pixels *p, struct par *par, struct err 
     for (size_t i = 0; i < threads; i++) {
         m.bad[i] = SIZE_MAX;
     }
-    par_for(par, t->count, make_item, &m);
+    par_for(par, last - first, make_item, &m);
     for (size_t i = 0; i < threads; i++) {
         if (m.bad[i] < worst) {
             worst = m.bad[i];

@@ -26,8 +26,10 @@ struct thumbs {
     uint8_t *grey; /* count * DUPLICATES_BYTES */
 };
 
-/* Decodes (through the cache of `p`) every sample in parallel. */
-int thumbs_make(struct thumbs *t, struct pixels *p, struct par *par, struct err *e);
+/* Decodes (through the cache of `p`) samples [first, last) in parallel; the thumbnails of the
+ * others are black, for the caller to fill in. */
+int thumbs_make(struct thumbs *t, struct pixels *p, size_t first, size_t last, struct par *par,
+                struct err *e);
 void thumbs_release(struct thumbs *t);
 double thumbs_distance(const struct thumbs *t, size_t a, size_t b); /* grey levels RMS, 0..255 */
 
@@ -40,7 +42,8 @@ struct duplicates {
 };
 
 /* threshold 0: DUPLICATES_THRESHOLD, measured on 465 real kidney slices of 16 scans: the nearest
- * slice of the same scan is 3.5 away (median; 99 % below 11), the nearest of any other scan 15.8. */
+ * slice of the same scan is 3.5 away (median; 99 % below 11), the nearest of any other scan 15.8.
+ */
 #define DUPLICATES_THRESHOLD 12.0
 void duplicates_find(const struct thumbs *t, const struct split *s, double threshold,
                      struct par *par, struct duplicates *out);

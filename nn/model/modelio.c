@@ -407,12 +407,13 @@ static int read_size_key(const struct modelfile_info *info, const char *key, siz
     return 0;
 }
 
-static struct model *build(const struct modelfile_info *info, struct par *par, struct err *e)
+struct model *model_from_info(const struct modelfile_info *info, struct par *par, struct err *e)
 {
     struct model_config c = {.name = info->arch,
                              .classes = info->class_count,
                              .height = info->image_height,
                              .width = info->image_width,
+                             .empty = true,
                              .par = par};
     if (model_parse_head(info->head, &c.head, e) < 0 ||
         read_size_key(info, KEY_DIVISOR, &c.width_divisor, e) < 0 ||
@@ -430,7 +431,7 @@ struct model *model_open(const char *path, struct par *par, struct arena *a,
     if (w == NULL || modelfile_info_from(a, w, path, info, e) < 0) {
         goto out;
     }
-    m = build(info, par, e);
+    m = model_from_info(info, par, e);
     if (m == NULL || model_load_weights(m, w, NULL, NULL, e) < 0) {
         err_wrap(e, "%s", path);
         model_free(m);

@@ -18,7 +18,7 @@ static struct thumbs thumbs_of(const struct dataset *d, int side)
     struct pixels *p = pixels_new(d, &(struct pixels_options){.width = side, .height = side}, &e);
 
     assert_non_null(p);
-    check_ok(thumbs_make(&t, p, par, &e), e);
+    check_ok(thumbs_make(&t, p, 0, pixels_dataset(p)->count, par, &e), e);
     pixels_free(p);
     par_free(par);
     return t;
@@ -164,7 +164,7 @@ static void a_bad_picture_is_named(void **state)
     check_ok(dataset_open(&d, dir, NULL, &e), e);
     struct pixels *p = pixels_new(&d, &(struct pixels_options){.width = 8, .height = 8}, &e);
     struct par *par = par_new(3);
-    assert_int_equal(thumbs_make(&t, p, par, &e), -1);
+    assert_int_equal(thumbs_make(&t, p, 0, pixels_dataset(p)->count, par, &e), -1);
     check_said(&e, "B/b 01.png");
     par_free(par);
     pixels_free(p);
