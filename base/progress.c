@@ -19,7 +19,7 @@
 
 struct progress {
     char *label, *note;
-    uint64_t done, total;
+    uint64_t first, done, total;
     enum progress_unit unit;
     const struct clock *clock;
     int64_t start_us, drawn_us;
@@ -66,7 +66,7 @@ static void add_bar(struct strbuf *line, double share)
 static void compose(struct strbuf *line, const struct progress *p, int64_t now_us)
 {
     double seconds = (double)(now_us - p->start_us) / 1e6;
-    double rate = seconds > 0 ? (double)p->done / seconds : 0;
+    double rate = seconds > 0 ? (double)(p->done - p->first) / seconds : 0;
     strbuf_adds(line, p->label);
     if (p->total > 0) {
         double share = (double)p->done / (double)p->total;
@@ -113,6 +113,14 @@ static void redraw(struct progress *p)
     p->drawn_us = now;
 }
 
+void progress_start(struct progress *p, uint64_t done)
+{
+    pthread_mutex_lock(&p->mutex);
+    p->first = p->done = done;
+    p->start_us = clock_mono_us(p->clock);
+    pthread_mutex_unlock(&p->mutex);
+}
+
 void progress_set(struct progress *p, uint64_t done)
 {
     pthread_mutex_lock(&p->mutex);
@@ -144,15 +152,23 @@ void progress_note(struct progress *p, const char *text)
     pthread_mutex_unlock(&p->mutex);
 }
 
+void progress_clear(struct progress *p)
+{
+    pthread_mutex_lock(&p->mutex);
+    if (p->drawn) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+    }
+    p->drawn = false;
+    pthread_mutex_unlock(&p->mutex);
+}
+
 void progress_free(struct progress *p)
 {
     if (p == NULL) {
         return;
     }
-    if (p->drawn) {
-        fputs("\r\033[K", stderr);
-        fflush(stderr);
-    }
+    progress_clear(p);
     pthread_mutex_destroy(&p->mutex);
     free(p->label);
     free(p->note);

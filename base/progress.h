@@ -19,10 +19,13 @@ struct progress;
 /* total 0: unknown. Returns new; never NULL. `clock` NULL: the system's. */
 struct progress *progress_new(const char *label, uint64_t total, enum progress_unit unit,
                               const struct clock *clock, bool quiet);
+void progress_start(struct progress *p, uint64_t done); /* done before now: not part of the rate */
 void progress_set(struct progress *p, uint64_t done);
 void progress_add(struct progress *p, uint64_t n);
 void progress_total(struct progress *p, uint64_t total);
 void progress_note(struct progress *p, const char *text); /* shown behind the bar: "loss 0.31" */
+/* Takes the line away, so that another can be printed; the next update draws it again. */
+void progress_clear(struct progress *p);
 void progress_free(struct progress *p);                   /* clears the line; NULL is fine */
 
 #endif

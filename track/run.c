@@ -168,13 +168,16 @@ void run_stage(const struct run *r, const struct run_stage *s)
 void run_rank(const struct run *r, const struct run_rank *s)
 {
     char rank[INT_TEXT], pid[INT_TEXT], rss[INT_TEXT], speed[NUM_TEXT_SIZE];
+    char step[NUM_TEXT_SIZE];
     bool has_speed = s->img_per_s >= 0;
     if (has_speed) {
         num_repr(speed, s->img_per_s);
     }
+    num_round(step, s->step_ms, 4);
     event_emit(r->sink, EVENT_RANK, r->id, "rank", int_text(rank, s->rank), "host", s->host, "pid",
                s->pid ? int_text(pid, s->pid) : NULL, "state", s->state, "stage", s->stage,
-               "img_per_s", has_speed ? speed : NULL, "rss_bytes",
+               "img_per_s", has_speed ? speed : NULL, "step_ms", s->step_ms > 0 ? step : NULL,
+               "rss_bytes",
                s->rss_bytes ? int_text(rss, (int64_t)s->rss_bytes) : NULL, NULL);
 }
 

@@ -81,6 +81,7 @@ struct run_rank {
     const char *host, *state, *stage; /* NULL: as told before */
     int64_t pid;                      /* 0: as told before */
     double img_per_s;                 /* < 0: left out */
+    double step_ms;                   /* this rank's own time of a step; 0: left out */
     uint64_t rss_bytes;               /* 0: left out */
 };
 void run_rank(const struct run *r, const struct run_rank *s);

@@ -295,7 +295,7 @@ static bool is_number_field(const char *key)
 {
     static const char *const numbers[] = {"rank",      "pid",          "start_ms",
                                           "end_ms",    "exit_code",    "img_per_s",
-                                          "rss_bytes", "heartbeat_ms", NULL};
+                                          "step_ms",   "rss_bytes", "heartbeat_ms", NULL};
     return key_in(key, numbers);
 }
 

@@ -2,6 +2,7 @@
 #include "comm.h"
 
 #include "alloc.h"
+#include "clock.h"
 #include "err.h"
 #include "num.h"
 #include "str.h"
@@ -35,25 +36,40 @@ void comm_idle(struct comm *c)
     }
 }
 
+/* What a rank spends waiting is not its own slowness: see straggler.h. */
+static int waited(struct comm *c, double since, int rc)
+{
+    c->waited_s += clock_seconds(&clock_system) - since;
+    return rc;
+}
+
 int comm_barrier(struct comm *c, struct err *e)
 {
-    return c->ops->barrier(c, e);
+    double since = clock_seconds(&clock_system);
+    int rc = c->ops->barrier(c, e);
+    return waited(c, since, rc);
 }
 
 int comm_bcast(struct comm *c, void *data, size_t bytes, int root, struct err *e)
 {
-    return c->ops->bcast(c, data, bytes, root, e);
+    double since = clock_seconds(&clock_system);
+    int rc = c->ops->bcast(c, data, bytes, root, e);
+    return waited(c, since, rc);
 }
 
 int comm_allgatherv(struct comm *c, void *data, const size_t *offsets, const size_t *bytes,
                     struct err *e)
 {
-    return c->ops->allgatherv(c, data, offsets, bytes, e);
+    double since = clock_seconds(&clock_system);
+    int rc = c->ops->allgatherv(c, data, offsets, bytes, e);
+    return waited(c, since, rc);
 }
 
 int comm_sum_double(struct comm *c, double *v, size_t n, struct err *e)
 {
-    return c->ops->sum_double(c, v, n, e);
+    double since = clock_seconds(&clock_system);
+    int rc = c->ops->sum_double(c, v, n, e);
+    return waited(c, since, rc);
 }
 
 int comm_max(struct comm *c, int64_t *v, size_t n, struct err *e)
@@ -128,7 +144,9 @@ int comm_gather_start(struct comm *c, void *data, const size_t *offsets, const s
 
 int comm_gather_wait(struct comm *c, struct err *e)
 {
-    return c->ops->gather_wait(c, e);
+    double since = clock_seconds(&clock_system);
+    int rc = c->ops->gather_wait(c, e);
+    return waited(c, since, rc);
 }
 
 int comm_progress(struct comm *c, struct err *e)
@@ -139,7 +157,9 @@ int comm_progress(struct comm *c, struct err *e)
 
 int comm_finish(struct comm *c, struct err *e)
 {
-    return c->ops->finish(c, e);
+    double since = clock_seconds(&clock_system);
+    int rc = c->ops->finish(c, e);
+    return waited(c, since, rc);
 }
 
 struct comm *comm_split(struct comm *c, int color, int key, struct err *e)

@@ -51,6 +51,7 @@ struct comm {
     int rank, size;
     void (*idle)(void *ctx); /* called while a rank waits, and by comm_idle; NULL: nothing */
     void *idle_ctx;
+    double waited_s; /* time this rank has spent in calls that wait for others */
 };
 
 /* One rank. Returns new (comm_close); never NULL. */

@@ -14,7 +14,6 @@
 #include "num.h"
 #include "par.h"
 #include "pixels.h"
-#include "progress.h"
 #include "ranks_agree.h"
 #include "shard.h"
 
@@ -147,8 +146,6 @@ static int set_up(struct trainer *t, char run[33], struct err *e)
 
 /* --- the loop -------------------------------------------------------------------------------- */
 
-enum outcome { GO_ON, STOPPED, FAILED };
-
 static double rate_at(const struct trainer *t, size_t epoch, size_t batch)
 {
     double per_epoch = (double)loader_batches(t->loader);
@@ -182,43 +179,6 @@ static void epoch_means(const struct trainer *t, size_t epoch, struct epoch_row 
     row->train_accuracy = n > 0 ? accuracy / n : (double)NAN;
 }
 
-static void show_step(struct trainer *t, struct progress *bar, const struct step_row *row)
-{
-    char note[160];
-    snprintf(note, sizeof(note), "epoch %zu/%zu  loss %.4f  accuracy %.3f  %.1f img/s",
-             (size_t)row->epoch + 1, t->s->epochs, row->loss, row->accuracy,
-             t->busy_s > 0 ? t->samples_done / t->busy_s : 0);
-    progress_note(bar, note);
-    progress_set(bar, t->step);
-}
-
-static void show_epoch(const struct trainer *t, const struct epoch_row *row)
-{
-    if (t->comm->rank > 0 || t->opt->quiet) {
-        return;
-    }
-    fprintf(stderr,
-            "epoch %.0f/%zu  train loss %.4f accuracy %.4f  val loss %.4f accuracy %.4f  "
-            "lr %g  %.1f img/s\n",
-            row->epoch, t->s->epochs, row->train_loss, row->train_accuracy, row->valid_loss,
-            row->valid_accuracy, row->rate, t->busy_s > 0 ? t->samples_done / t->busy_s : 0);
-}
-
-/* Has a batch been read everywhere, and has nobody been told to stop? */
-static enum outcome agree_to_go_on(struct trainer *t, int got, int *sig, struct err *e)
-{
-    int64_t v[2] = {got < 0 ? t->comm->rank + 1 : 0, t->opt->stop ? *t->opt->stop : 0};
-    if (comm_max(t->comm, v, 2, e) < 0) {
-        return FAILED;
-    }
-    if (v[0] > 0) {
-        ranks_agree(t->comm, got < 0 ? -1 : 0, e);
-        return FAILED;
-    }
-    *sig = (int)v[1];
-    return v[1] ? STOPPED : GO_ON;
-}
-
 static int stop_by_signal(struct trainer *t, size_t epoch, size_t batch, int sig, struct err *e)
 {
     train_state_save(t, epoch, batch * t->s->batch);
@@ -229,8 +189,7 @@ static int stop_by_signal(struct trainer *t, size_t epoch, size_t batch, int sig
                    sig, t->step);
 }
 
-static int one_batch(struct trainer *t, const struct batch *b, size_t epoch, struct progress *bar,
-                     struct err *e)
+static int one_batch(struct trainer *t, const struct batch *b, size_t epoch, struct err *e)
 {
     struct step_result r;
     double rate = rate_at(t, epoch, b->index);
@@ -245,7 +204,7 @@ static int one_batch(struct trainer *t, const struct batch *b, size_t epoch, str
     t->samples_done += (double)b->global_rows;
     add_step(t, &row);
     train_report_step(t, &row, seconds > 0 ? (double)b->global_rows / seconds : 0);
-    show_step(t, bar, &row);
+    train_pace_step(t, &row);
     t->bad_in_a_row = r.skipped ? t->bad_in_a_row + 1 : 0;
     t->out->skipped += r.skipped;
     if (r.skipped) {
@@ -269,23 +228,24 @@ static bool checkpoint_due(const struct trainer *t)
            (double)(now - t->saved_us) > t->s->checkpoint_minutes * 60e6;
 }
 
-static int run_batches(struct trainer *t, size_t epoch, struct progress *bar, struct err *e)
+static int run_batches(struct trainer *t, size_t epoch, struct err *e)
 {
     struct batch b = {0};
-    size_t done = t->first_batch;
-    loader_start(t->loader, epoch, t->first_batch);
+    size_t first = t->first_batch, done = first;
+    loader_start(t->loader, epoch, first);
     t->first_batch = 0;
+    train_pace_restart(t);
     while (done < loader_batches(t->loader)) {
         int sig = 0;
         int got = loader_next(t->loader, &b, e);
-        enum outcome o = agree_to_go_on(t, got, &sig, e);
-        if (o == FAILED) {
+        enum train_vote vote = train_vote(t, got, done == first, &sig, e);
+        if (vote == TRAIN_FAILED) {
             return -1;
         }
-        if (o == STOPPED) {
+        if (vote == TRAIN_STOPPED) {
             return stop_by_signal(t, epoch, done, sig, e);
         }
-        if (one_batch(t, &b, epoch, bar, e) < 0) {
+        if (one_batch(t, &b, epoch, e) < 0) {
             return -1;
         }
         done++;
@@ -314,7 +274,7 @@ static int end_epoch(struct trainer *t, size_t epoch, struct err *e)
     ARRAY_RESERVE(t->epochs, t->epoch_count, t->epoch_capacity, 1);
     t->epochs[t->epoch_count++] = row;
     train_report_epoch(t, &row);
-    show_epoch(t, &row);
+    train_pace_epoch(t, &row);
     if (t->bad_in_a_row == 0) {
         train_state_save(t, epoch + 1, 0);
     }
@@ -323,15 +283,13 @@ static int end_epoch(struct trainer *t, size_t epoch, struct err *e)
 
 static int run_epochs(struct trainer *t, struct err *e)
 {
-    struct progress *bar = progress_new("Training", t->s->epochs * loader_batches(t->loader),
-                                        PROGRESS_ITEMS, NULL, t->opt->quiet || t->comm->rank > 0);
-    int rc = 0;
+    int rc = train_pace_begin(t, e);
     t->saved_us = clock_mono_us(&clock_system);
     for (size_t epoch = t->epoch; epoch < t->s->epochs && rc == 0; epoch++) {
-        rc = run_batches(t, epoch, bar, e);
+        rc = run_batches(t, epoch, e);
         rc = rc == 0 ? end_epoch(t, epoch, e) : rc;
     }
-    progress_free(bar);
+    train_pace_end(t);
     return rc;
 }
 

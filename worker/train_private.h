@@ -52,6 +52,7 @@ struct trainer {
     size_t bad_in_a_row;
     int64_t saved_us; /* monotonic time of the last checkpoint */
     double samples_done, busy_s;
+    struct pace *pace;
 
     struct step_row *steps;
     size_t step_count, step_capacity;
@@ -69,6 +70,19 @@ int train_step_init(struct trainer *t, struct err *e);
 void train_step_release(struct trainer *t);
 int train_step(struct trainer *t, const struct batch *b, double rate, struct step_result *out,
                struct err *e);
+
+/* train_pace.c: speed, progress, the vote before each step */
+enum train_vote { TRAIN_GO_ON, TRAIN_STOPPED, TRAIN_FAILED };
+int train_pace_begin(struct trainer *t, struct err *e);
+void train_pace_end(struct trainer *t);
+/* What passes until the next vote counts as the step's time. */
+void train_pace_restart(struct trainer *t);
+/* Has a batch been read on all ranks (got of loader_next), and has nobody been told to stop (*sig)?
+ * Exchanges step times on the way and names a straggler. Collective. */
+enum train_vote train_vote(struct trainer *t, int got, bool first_of_epoch, int *sig,
+                           struct err *e);
+void train_pace_step(struct trainer *t, const struct step_row *row);
+void train_pace_epoch(struct trainer *t, const struct epoch_row *row);
 
 /* train_state.c: checkpoints */
 int train_state_digest(struct trainer *t, struct err *e);

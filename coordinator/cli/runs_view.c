@@ -384,7 +384,8 @@ static void add_stages(struct arena *a, struct strbuf *out, const struct value *
 
 static void add_ranks(struct arena *a, struct strbuf *out, const struct value *ranks)
 {
-    static const char *const heads[] = {"Rank", "State", "Stage", "img/s", "Memory", "Pid", "Host"};
+    static const char *const heads[] = {"Rank", "State",  "Stage", "img/s",
+                                        "Step", "Memory", "Pid",   "Host"};
     size_t count;
     struct table t;
     struct value_pair *pairs = sorted_pairs(a, ranks, &count);
@@ -399,6 +400,7 @@ static void add_ranks(struct arena *a, struct strbuf *out, const struct value *r
     for (size_t i = 0; i < count; i++) {
         size_t row = table_row(&t);
         const struct value *u = pairs[i].val, *rss = value_get(u, "rss_bytes");
+        const char *step = member_text(a, u, "step_ms");
         char memory[NUM_TEXT_SIZE];
         table_set(&t, row, 0, pairs[i].key->s.p);
         table_set(&t, row, 1, member_text(a, u, "state"));
@@ -406,10 +408,11 @@ static void add_ranks(struct arena *a, struct strbuf *out, const struct value *r
         table_set(&t, row, 3, member_text(a, u, "img_per_s"));
         if (rss && rss->type == VALUE_INT) {
             num_bytes(memory, (double)rss->i);
-            table_set(&t, row, 4, memory);
+            table_set(&t, row, 5, memory);
         }
-        table_set(&t, row, 5, member_text(a, u, "pid"));
-        table_set(&t, row, 6, member_text(a, u, "host"));
+        table_set(&t, row, 4, step ? arena_printf(a, "%s ms", step) : NULL);
+        table_set(&t, row, 6, member_text(a, u, "pid"));
+        table_set(&t, row, 7, member_text(a, u, "host"));
     }
     strbuf_adds(out, "\nRanks\n");
     table_render(&t, true, false, out);
