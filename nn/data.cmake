@@ -24,7 +24,7 @@ target_include_directories(nn_phantom PUBLIC data)
 nephron_library(nn_data
   SOURCES data/image.c data/image_scan.c data/image_resize.c data/augment.c
           data/dataset.c data/split.c data/split_group.c data/pixels.c data/duplicates.c
-          data/loader.c data/score.c data/score_text.c
+          data/loader.c data/featurefile.c data/score.c data/score_text.c
           data/chart.c data/chart_lines.c data/chart_sheet.c data/canvas.c data/strokefont.c
   LINK base nn_phantom Threads::Threads m
   LINK_PRIVATE nn_stb)

@@ -2,6 +2,7 @@
 #include "imageset.h"
 
 #include "comm.h"
+#include "featurecache.h"
 #include "ranks_agree.h"
 #include "settings.h"
 
@@ -152,17 +153,19 @@ static bool is_stopped(const struct imageset *s)
 static int score_rows(const struct imageset *s, struct comm *comm, struct loader *l,
                       struct model *m, struct score *score, struct err *e)
 {
+    const struct model_config *c = model_config(m);
+    bool features = s->features != NULL;
+    size_t row = features ? model_feature_size(m) : c->channels * c->height * c->width;
+    size_t limit = model_rows(m);
     struct batch b;
     int more;
     loader_start(l, 0, 0);
     while ((more = loader_next(l, &b, e)) > 0 && !is_stopped(s)) {
-        size_t limit = model_rows(m), image = 0;
-        const struct model_config *c = model_config(m);
-        image = c->channels * c->height * c->width;
         for (size_t at = 0; at < b.rows; at += limit) {
             size_t n = b.rows - at < limit ? b.rows - at : limit;
             model_forward(
-                m, &(struct model_batch){.x = b.x + at * image, .count = n, .mode = MODEL_EVAL});
+                m, &(struct model_batch){
+                       .x = b.x + at * row, .count = n, .mode = MODEL_EVAL, .features = features});
             score_add_logits(score, model_logits(m), b.labels + at, b.samples + at, n);
             comm_idle(comm);
         }
@@ -197,6 +200,11 @@ int imageset_validate(struct imageset *s, struct comm *comm, struct model *m, si
         .threads = 1,
         .prefetch = 2,
     };
+    if (s->features) {
+        opt.fill = featurecache_fill;
+        opt.fill_ctx = s->features;
+        opt.fill_floats = featurecache_floats(s->features);
+    }
     score_reset(score);
     struct loader *l = loader_new(&opt, e);
     int rc = l ? score_rows(s, comm, l, m, score, e) : -1;

@@ -9,6 +9,7 @@
 
 struct comm;
 struct err;
+struct featurecache;
 struct model;
 struct par;
 struct pixels;
@@ -26,6 +27,7 @@ struct imageset {
     struct pixels *pixels;
     /* The caller's: a signal number once one came, which ends a validation early; NULL: never. */
     const volatile sig_atomic_t *stop;
+    struct featurecache *features; /* borrowed; NULL: none. Then validation reads these */
 };
 
 struct imageset_options {

@@ -187,6 +187,7 @@ static int do_train(const struct mpi_context *x, const struct stage_options *o, 
     }
     arena_init(&a);
     char *dir = checkpoint_dir(&s, &a, e);
+    char *features = tracking_dir(&s.tracking, "features", false, NULL);
     int rc = ranks_agree(x->comm, dir ? 0 : -1, e);
     if (rc < 0) {
         r.exit_code = 1;
@@ -197,6 +198,7 @@ static int do_train(const struct mpi_context *x, const struct stage_options *o, 
                                                .par = s.par,
                                                .sink = events,
                                                .checkpoint_dir = dir,
+                                               .features_dir = features,
                                                .fresh = fresh,
                                                .quiet = o->quiet,
                                                .stop = x->stop,
@@ -209,6 +211,7 @@ static int do_train(const struct mpi_context *x, const struct stage_options *o, 
     if (rc == 0 && x->comm->rank == 0 && !o->quiet) {
         print_trained(&r, &s.settings);
     }
+    free(features);
     stage_close(&s);
     arena_release(&a);
     return r.exit_code;

@@ -141,6 +141,10 @@ static void read_config(struct reader *r, struct settings *s)
     s->checkpoint_minutes =
         read_number(r, "training.checkpoint_minutes", 10,
                     &(struct range){.low = 0, .high = 1e6, .text = "a number of minutes"});
+    s->features_bytes =
+        (size_t)(read_number(r, "training.features_gib", 8,
+                             &(struct range){.low = 0, .high = 1e6, .text = "a number of GiB"}) *
+                 (double)((size_t)1 << 30));
     s->evaluation_dir = read_text(r, "evaluation.root_dir", path_join(a, root, "evaluation"));
     s->scores = read_text(r, "evaluation.scores", "scores.json");
     s->experiment = read_text(r, "tracking.experiment", "Kidney Disease Classification");

@@ -30,6 +30,7 @@ struct value;
  *   training.root_dir                          <artifacts_root>/training
  *   training.trained_model_path                <training.root_dir>/model.pth
  *   training.checkpoint_minutes                10     (also at the end of each epoch; 0: only then)
+ *   training.features_gib                      8      (kept features of frozen layers; 0: none)
  *   evaluation.root_dir                        <artifacts_root>/evaluation
  *   evaluation.scores                          scores.json
  *   tracking.experiment                        Kidney Disease Classification
@@ -66,13 +67,14 @@ struct value;
 enum settings_weights { SETTINGS_RANDOM, SETTINGS_IMAGENET, SETTINGS_FILE };
 
 struct settings {
-    struct arena arena; /* owns all text */
+    struct arena arena;                  /* owns all text */
     const struct value *config, *params; /* the documents; a map, possibly empty */
 
     const char *data_dir; /* folder of class folders */
     const char *base_model, *updated_model, *weights_url;
     const char *training_dir, *trained_model;
     double checkpoint_minutes;
+    size_t features_bytes;
     const char *evaluation_dir, *scores;
     const char *experiment;
     bool rebind, fsync;

@@ -5,6 +5,7 @@
 #include "augment.h"
 #include "checkpoint.h"
 #include "clock.h"
+#include "featurecache.h"
 #include "fs.h"
 #include "image.h"
 #include "loader.h"
@@ -100,6 +101,25 @@ static void split_rows(void *ctx, size_t global_rows, size_t *first, size_t *las
     *last = *first + count;
 }
 
+/* What never changes is computed once; with augmentation every picture is another each time. */
+static int open_features(struct trainer *t, struct err *e)
+{
+    const struct settings *s = t->s;
+    if (s->augmentation || !t->opt->features_dir || s->features_bytes == 0) {
+        return 0;
+    }
+    struct featurecache_options want = {.comm = t->comm,
+                                        .par = t->opt->par,
+                                        .model = t->model,
+                                        .set = &t->set,
+                                        .dir = t->opt->features_dir,
+                                        .max_bytes = s->features_bytes,
+                                        .quiet = t->opt->quiet};
+    int rc = featurecache_open(&want, &t->features, e);
+    t->set.features = t->features;
+    return rc;
+}
+
 static int open_data(struct trainer *t, struct err *e)
 {
     const struct settings *s = t->s;
@@ -112,19 +132,26 @@ static int open_data(struct trainer *t, struct err *e)
         return -1;
     }
     t->set.stop = t->opt->stop;
+    if (open_features(t, e) < 0) {
+        return -1;
+    }
     struct augment_options augment = AUGMENT_DEFAULT;
-    t->loader =
-        loader_new(&(struct loader_options){.pixels = t->set.pixels,
-                                            .samples = t->set.split.train,
-                                            .count = t->set.split.train_count,
-                                            .batch = s->batch,
-                                            .seed = s->seed,
-                                            .shuffle = true,
-                                            .drop_last = t->set.split.train_count >= s->batch,
-                                            .augment = s->augmentation ? &augment : NULL,
-                                            .rows = split_rows,
-                                            .rows_ctx = t},
-                   e);
+    struct loader_options load = {.pixels = t->set.pixels,
+                                  .samples = t->set.split.train,
+                                  .count = t->set.split.train_count,
+                                  .batch = s->batch,
+                                  .seed = s->seed,
+                                  .shuffle = true,
+                                  .drop_last = t->set.split.train_count >= s->batch,
+                                  .augment = s->augmentation ? &augment : NULL,
+                                  .rows = split_rows,
+                                  .rows_ctx = t};
+    if (t->features) {
+        load.fill = featurecache_fill;
+        load.fill_ctx = t->features;
+        load.fill_floats = featurecache_floats(t->features);
+    }
+    t->loader = loader_new(&load, e);
     score_init(&t->score, s->classes);
     return t->loader ? 0 : -1;
 }
@@ -372,6 +399,7 @@ static void release(struct trainer *t)
     train_step_release(t);
     optim_free(t->optim);
     model_free(t->model);
+    featurecache_free(t->features);
     imageset_release(&t->set);
     score_release(&t->score);
     free(t->steps);

@@ -40,6 +40,7 @@ struct train_options {
     struct par *par;
     const struct event_sink *sink; /* NULL: nobody listens */
     const char *checkpoint_dir;
+    const char *features_dir; /* NULL: features of frozen layers are not kept (featurecache.h) */
     bool fresh, quiet;
     const volatile sig_atomic_t *stop;          /* signal number once one came; NULL: never */
     void (*joined)(void *ctx, const char *run); /* the run's id is known; NULL: none */

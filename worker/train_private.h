@@ -38,6 +38,7 @@ struct trainer {
     struct imageset set;
     struct model *model;
     struct optim *optim;
+    struct featurecache *features; /* NULL: none */
     struct loader *loader;
     struct score score;
     struct run run;

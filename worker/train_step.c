@@ -94,6 +94,7 @@ int train_step(struct trainer *t, const struct batch *b, double rate, struct ste
                                                         .count = b->rows,
                                                         .global = b->global_rows,
                                                         .step = t->step,
+                                                        .features = t->features != NULL,
                                                         .mode = MODEL_TRAIN});
     model_loss(t->model, b->labels, &loss);
     double sums[2] = {loss.loss, (double)loss.correct};

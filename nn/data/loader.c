@@ -46,6 +46,8 @@ struct loader {
     struct image_norm norm;
     loader_rows_fn *rows;
     void *rows_ctx;
+    loader_fill_fn *fill;
+    void *fill_ctx;
 
     size_t *order; /* samples, permuted for the epoch */
     uint64_t epoch;
@@ -99,22 +101,13 @@ static void own_rows(const struct loader *l, size_t global_rows, size_t *first, 
 
 /* ---- one row ---- */
 
-static void make_row(struct loader *l, struct slot *s, size_t row, uint8_t *scratch)
+static int make_picture(struct loader *l, size_t sample, float *x, uint8_t *scratch, struct err *e)
 {
-    size_t sample = s->samples[row];
     int width = pixels_width(l->pixels), height = pixels_height(l->pixels);
-    float *x = s->x + row * l->row_floats;
-    struct err error = ERR_INIT;
-    const uint8_t *px = pixels_get(l->pixels, sample, scratch, &error);
+    const uint8_t *px = pixels_get(l->pixels, sample, scratch, e);
 
     if (px == NULL) {
-        pthread_mutex_lock(&l->lock);
-        if (row < s->bad_row) {
-            s->bad_row = row;
-            s->error = error;
-        }
-        pthread_mutex_unlock(&l->lock);
-        return;
+        return -1;
     }
     if (l->augments) {
         struct augment_params p;
@@ -125,6 +118,25 @@ static void make_row(struct loader *l, struct slot *s, size_t row, uint8_t *scra
         augment_apply(px, width, height, &map, &l->norm, x);
     } else {
         image_to_chw(px, width, height, &l->norm, x);
+    }
+    return 0;
+}
+
+static void make_row(struct loader *l, struct slot *s, size_t row, uint8_t *scratch)
+{
+    size_t sample = s->samples[row];
+    float *x = s->x + row * l->row_floats;
+    struct err error = ERR_INIT;
+    int rc = l->fill ? l->fill(l->fill_ctx, sample, x, &error)
+                     : make_picture(l, sample, x, scratch, &error);
+
+    if (rc < 0) {
+        pthread_mutex_lock(&l->lock);
+        if (row < s->bad_row) {
+            s->bad_row = row;
+            s->error = error;
+        }
+        pthread_mutex_unlock(&l->lock);
     }
 }
 
@@ -191,7 +203,7 @@ static void work_on(struct loader *l, struct slot *s, size_t row, uint8_t *scrat
 
 static size_t picture_bytes(const struct loader *l)
 {
-    return l->row_floats; /* a byte each */
+    return l->fill ? 0 : l->row_floats; /* a byte each */
 }
 
 struct worker {
@@ -270,6 +282,12 @@ static void make_ring(struct loader *l, int prefetch)
     }
 }
 
+static size_t row_floats(const struct loader_options *opt)
+{
+    return opt->fill ? opt->fill_floats
+                     : 3 * (size_t)pixels_width(opt->pixels) * (size_t)pixels_height(opt->pixels);
+}
+
 static int check_options(const struct loader_options *opt, struct err *e)
 {
     size_t n;
@@ -284,7 +302,7 @@ static int check_options(const struct loader_options *opt, struct err *e)
         return err_set(e, ERR_USAGE, "%zu pictures do not fill one batch of %zu", opt->count,
                        opt->batch);
     }
-    size_t row = 3 * (size_t)pixels_width(opt->pixels) * (size_t)pixels_height(opt->pixels);
+    size_t row = row_floats(opt);
     size_t rows = opt->count < opt->batch ? opt->count : opt->batch;
     if (!size_mul(row * sizeof(float), rows, &n) || n > (size_t)1 << 40) {
         return err_set(e, ERR_LIMIT, "a batch of %zu pictures is too large", opt->batch);
@@ -313,12 +331,14 @@ struct loader *loader_new(const struct loader_options *opt, struct err *e)
         l->augment = *opt->augment;
     }
     l->norm = opt->norm ? *opt->norm : IMAGE_NORM_IMAGENET;
-    l->row_floats = 3 * (size_t)pixels_width(l->pixels) * (size_t)pixels_height(l->pixels);
+    l->fill = opt->fill;
+    l->fill_ctx = opt->fill_ctx;
+    l->row_floats = row_floats(opt);
     l->batches = l->drop_last ? l->count / l->batch : (l->count + l->batch - 1) / l->batch;
     l->samples = xmalloc(l->count * sizeof(*l->samples));
     memcpy(l->samples, opt->samples, l->count * sizeof(*l->samples));
     l->order = xmalloc(l->count * sizeof(*l->order));
-    l->scratch = xmalloc((size_t)(threads + 1) * picture_bytes(l));
+    l->scratch = xmalloc((size_t)(threads + 1) * picture_bytes(l) + 1);
     make_ring(l, opt->prefetch);
     pthread_mutex_init(&l->lock, NULL);
     pthread_cond_init(&l->work, NULL);

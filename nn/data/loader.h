@@ -18,7 +18,8 @@ struct pixels;
  * global batch b is positions [b*B, (b+1)*B) of that permutation, the last one shorter unless
  * drop_last. A rank loads the contiguous rows [first, last) of every global batch that `rows`
  * names. Row content depends on (seed, epoch, sample) and the file only: never on ranks, threads or
- * timing. Augmentation samples from the resized RGB8 picture of `pixels` (see augment.h).
+ * timing. Augmentation samples from the resized RGB8 picture of `pixels` (see augment.h). With
+ * `fill` rows are something else than pictures, e.g. features computed before.
  *
  *     loader_start(l, epoch, 0);
  *     while ((more = loader_next(l, &b, e)) > 0)
@@ -29,6 +30,9 @@ struct pixels;
  * global_rows, the same answer each time. Called in loader_new, loader_start and loader_next only,
  * by their thread. */
 typedef void loader_rows_fn(void *ctx, size_t global_rows, size_t *first, size_t *last);
+
+/* Instead of decoding: fills the row of a sample. Called by several threads at once. */
+typedef int loader_fill_fn(void *ctx, size_t sample, float *x, struct err *e);
 
 struct loader_options {
     struct pixels *pixels; /* kept until loader_free */
@@ -42,13 +46,16 @@ struct loader_options {
     const struct image_norm *norm;         /* NULL: ImageNet; copied */
     loader_rows_fn *rows;                  /* NULL: all rows */
     void *rows_ctx;
-    int threads;  /* 0: half of the cores, at least 1; < 0: none, work is done in
-                     loader_next */
-    int prefetch; /* batches ahead; 0: 3 */
+    loader_fill_fn *fill; /* NULL: pictures */
+    void *fill_ctx;
+    size_t fill_floats; /* of a row, with `fill` */
+    int threads;        /* 0: half of the cores, at least 1; < 0: none, work is done in
+                           loader_next */
+    int prefetch;       /* batches ahead; 0: 3 */
 };
 
 struct batch {
-    const float *x;        /* (rows, 3, H, W) */
+    const float *x;        /* (rows, 3, H, W), or (rows, fill_floats) */
     const int32_t *labels; /* (rows) */
     const size_t *samples; /* (rows): indices into the data set */
     size_t rows;           /* of this rank; may be 0 in the last, short batch */

@@ -1,6 +1,6 @@
 # Tests of nn_data and nn_phantom.
 
-foreach(name image augment dataset split duplicates score chart)
+foreach(name image augment dataset split duplicates score chart featurefile)
   nephron_unit_test(nn_${name}_test SOURCES ${name}_test.c LINK nn_data)
 endforeach()
 nephron_unit_test(nn_loader_test SOURCES loader_test.c LINK nn_data PROCESSORS 2)
