@@ -254,6 +254,22 @@ void strbuf_addf(struct strbuf *b, const char *fmt, ...)
     va_end(ap);
 }
 
+void strbuf_add_csv(struct strbuf *b, const char *text)
+{
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        strbuf_adds(b, text);
+        return;
+    }
+    strbuf_addch(b, '"');
+    for (; *text; text++) {
+        strbuf_addch(b, *text);
+        if (*text == '"') {
+            strbuf_addch(b, '"');
+        }
+    }
+    strbuf_addch(b, '"');
+}
+
 void strbuf_pad(struct strbuf *b, char c, size_t n)
 {
     for (size_t i = 0; i < n; i++) {

@@ -55,6 +55,8 @@ void strbuf_addch(struct strbuf *b, char c);
 void strbuf_addf(struct strbuf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 void strbuf_vaddf(struct strbuf *b, const char *fmt, va_list ap)
     __attribute__((format(printf, 2, 0)));
+/* A field of a CSV line, in quotes where it must be (RFC 4180). */
+void strbuf_add_csv(struct strbuf *b, const char *text);
 void strbuf_pad(struct strbuf *b, char c, size_t n);
 char *strbuf_detach(struct strbuf *b); /* returns new (free); the buffer is as after init */
 struct str strbuf_str(const struct strbuf *b);

@@ -44,6 +44,7 @@ static int exit_code(const struct err *e)
 
 struct stage_options {
     const char *config, *params;
+    struct opt_list set;
     bool quiet;
     int verbose;
 };
@@ -51,6 +52,13 @@ struct stage_options {
 #define STAGE_OPTIONS(o)                                                                           \
     {OPT_STR, 0, "config", "FILE", "where things are (config/config.yaml)", &(o).config, NULL},    \
         {OPT_STR, 0, "params", "FILE", "hyper-parameters (params.yaml)", &(o).params, NULL},       \
+        {OPT_LIST,                                                                                 \
+         'S',                                                                                      \
+         "set",                                                                                    \
+         "KEY=VALUE",                                                                              \
+         "instead of what params.yaml has; may be given several times",                            \
+         &(o).set,                                                                                 \
+         NULL},                                                                                    \
         {OPT_FLAG, 'q', "quiet", NULL, "errors and warnings only", &(o).quiet, NULL},              \
     {                                                                                              \
         OPT_COUNT, 'v', "verbose", NULL, "say more; -v -v: everything", &(o).verbose, NULL         \
@@ -89,7 +97,12 @@ static int stage_open(struct stage *s, const struct mpi_context *x, const struct
 {
     memset(s, 0, sizeof(*s));
     set_level(o);
-    int rc = settings_load(&s->settings, o->config, o->params, e);
+    int rc = settings_load(&s->settings,
+                           &(struct settings_source){.config = o->config,
+                                                     .params = o->params,
+                                                     .set = o->set.items,
+                                                     .set_count = o->set.count},
+                           e);
     if (rc == 0) {
         rc = tracking_load(&s->tracking, NULL, e);
         s->has_tracking = rc == 0;
@@ -176,8 +189,13 @@ static void print_trained(const struct train_result *r, const struct settings *s
     }
 }
 
-static int do_train(const struct mpi_context *x, const struct stage_options *o, bool fresh,
-                    int argc, char **argv, struct err *e)
+struct train_words {
+    bool fresh;
+    const char *into, *order;
+};
+
+static int do_train(const struct mpi_context *x, const struct stage_options *o,
+                    const struct train_words *words, int argc, char **argv, struct err *e)
 {
     struct stage s;
     struct train_result r = {0};
@@ -186,6 +204,10 @@ static int do_train(const struct mpi_context *x, const struct stage_options *o, 
         return exit_code(e);
     }
     arena_init(&a);
+    if (words->into) {
+        s.settings.training_dir = words->into;
+        s.settings.trained_model = path_join(&a, words->into, "model.pth");
+    }
     char *dir = checkpoint_dir(&s, &a, e);
     char *features = tracking_dir(&s.tracking, "features", false, NULL);
     int rc = ranks_agree(x->comm, dir ? 0 : -1, e);
@@ -199,7 +221,8 @@ static int do_train(const struct mpi_context *x, const struct stage_options *o, 
                                                .sink = events,
                                                .checkpoint_dir = dir,
                                                .features_dir = features,
-                                               .fresh = fresh,
+                                               .order_file = words->order,
+                                               .fresh = words->fresh,
                                                .quiet = o->quiet,
                                                .stop = x->stop,
                                                .joined = x->comm->rank > 0 ? watch_run : NULL,
@@ -220,11 +243,15 @@ static int do_train(const struct mpi_context *x, const struct stage_options *o, 
 static int run_train(const struct mpi_context *x, int argc, char **argv, struct err *e)
 {
     struct stage_options o = {0};
-    bool fresh = false;
+    struct train_words words = {0};
     int code = 0;
     const struct opt options[] = {
         STAGE_OPTIONS(o),
-        {OPT_FLAG, 0, "fresh", NULL, "do not go on from a checkpoint", &fresh, NULL},
+        {OPT_FLAG, 0, "fresh", NULL, "do not go on from a checkpoint", &words.fresh, NULL},
+        {OPT_STR, 0, "into", "DIR", "write model and history there (artifacts/training)",
+         &words.into, NULL},
+        {OPT_STR, 0, "order", "FILE", "also write which pictures each step sees, as CSV",
+         &words.order, NULL},
         OPT_END,
     };
     const struct opt_spec spec = {
@@ -233,26 +260,35 @@ static int run_train(const struct mpi_context *x, int argc, char **argv, struct 
                  "artifacts/training/model.pth. An interrupted training goes on from its last "
                  "checkpoint. Exit: 0 done, 1 failed, 2 wrong settings, 3 loss not finite, 85 "
                  "after SIGUSR1, 128+N after signal N.",
-        .examples = "nephron train\nmpirun -n 4 nephron train",
+        .examples = "nephron train\nmpirun -n 4 nephron train\n"
+                    "nephron train --set LEARNING_RATE=0.1 --into artifacts/sweep/0.1",
         .options = options,
     };
     struct opt_list args = {0};
     if (mpi_parse(&spec, x, argc, argv, &args, &code, e)) {
-        code = do_train(x, &o, fresh, argc, argv, e);
+        code = do_train(x, &o, &words, argc, argv, e);
     }
     opt_list_release(&args);
+    opt_list_release(&o.set);
     return code;
 }
 
 /* --- evaluate -------------------------------------------------------------------------------- */
 
 static int do_evaluate(const struct mpi_context *x, const struct stage_options *o,
-                       const char *model, int argc, char **argv, struct err *e)
+                       const char *model, const char *into, int argc, char **argv, struct err *e)
 {
     struct stage s;
     struct strbuf out;
     if (stage_open(&s, x, o, e) < 0) {
         return exit_code(e);
+    }
+    if (into) {
+        s.settings.evaluation_dir = into;
+        s.settings.scores = path_join(&s.settings.arena, into, "scores.json");
+    }
+    if (model) { /* its history lies beside it */
+        s.settings.training_dir = path_dirname(&s.settings.arena, model);
     }
     strbuf_init(&out);
     int rc = evaluate_run(&(struct evaluate_options){.settings = &s.settings,
@@ -275,11 +311,12 @@ static int do_evaluate(const struct mpi_context *x, const struct stage_options *
 static int run_evaluate(const struct mpi_context *x, int argc, char **argv, struct err *e)
 {
     struct stage_options o = {0};
-    const char *model = NULL;
+    const char *model = NULL, *into = NULL;
     int code = 0;
     const struct opt options[] = {
         STAGE_OPTIONS(o),
         {OPT_STR, 0, "model", "FILE", "evaluate this model file", &model, NULL},
+        {OPT_STR, 0, "into", "DIR", "write scores.json and pictures there", &into, NULL},
         OPT_END,
     };
     const struct opt_spec spec = {
@@ -291,9 +328,10 @@ static int run_evaluate(const struct mpi_context *x, int argc, char **argv, stru
     };
     struct opt_list args = {0};
     if (mpi_parse(&spec, x, argc, argv, &args, &code, e)) {
-        code = do_evaluate(x, &o, model, argc, argv, e);
+        code = do_evaluate(x, &o, model, into, argc, argv, e);
     }
     opt_list_release(&args);
+    opt_list_release(&o.set);
     return code;
 }
 
@@ -335,6 +373,7 @@ static int run_prepare(const struct mpi_context *x, int argc, char **argv, struc
         code = do_prepare(x, &o, e);
     }
     opt_list_release(&args);
+    opt_list_release(&o.set);
     return code;
 }
 
@@ -390,7 +429,7 @@ static int do_predict(const char *model, const struct opt_list *args, bool json,
     if (model) {
         return predict_alone(model, args, json, e);
     }
-    if (settings_load(&s, NULL, NULL, e) < 0) {
+    if (settings_load(&s, NULL, e) < 0) {
         err_append(e, "; or give --model FILE");
         return exit_code(e);
     }

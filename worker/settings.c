@@ -25,6 +25,12 @@ struct reader {
     bool failed;
 };
 
+/* Values of --set have no line. */
+static const char *place(const struct reader *r, const struct value *v)
+{
+    return v && v->line == 0 ? "--set" : arena_printf(r->a, "%s:%u", r->file, v ? v->line : 0);
+}
+
 static void refuse(struct reader *r, const char *key, const struct value *v, const char *expected)
 {
     struct strbuf found;
@@ -33,7 +39,7 @@ static void refuse(struct reader *r, const char *key, const struct value *v, con
     }
     strbuf_init_max(&found, 200);
     value_repr(&found, v);
-    err_set(r->e, ERR_CONFIG, "%s:%u: %s must be %s, found %s %s", r->file, v->line, key, expected,
+    err_set(r->e, ERR_CONFIG, "%s: %s must be %s, found %s %s", place(r, v), key, expected,
             value_type_name(v->type), found.p);
     strbuf_release(&found);
     r->failed = true;
@@ -114,7 +120,7 @@ static void refuse_word(struct reader *r, const char *key)
 {
     const struct value *v = look(r, key);
     if (!r->failed) {
-        err_wrap(r->e, "%s:%u: %s", r->file, v ? v->line : 0, key);
+        err_wrap(r->e, "%s: %s", place(r, v), key);
         r->failed = true;
     }
 }
@@ -244,6 +250,7 @@ static void read_optimiser(struct reader *r, struct settings *s)
     }
     s->optim.momentum = read_number(r, "MOMENTUM", 0, &fraction);
     s->optim.weight_decay = read_number(r, "WEIGHT_DECAY", 0, &positive);
+    s->optim.trust = read_number(r, "TRUST_COEFFICIENT", 0.001, &rate);
     const struct value *clip = look(r, "CLIP_NORM");
     if (clip && clip->type != VALUE_NULL) {
         s->optim.clip_norm = read_number(r, "CLIP_NORM", 0, &positive);
@@ -273,6 +280,9 @@ static void read_split(struct reader *r, struct settings *s)
 static void read_params(struct reader *r, struct settings *s)
 {
     read_model(r, s);
+    s->dropout =
+        read_number(r, "DROPOUT", 0.5,
+                    &(struct range){.low = 0, .high = 1, .text = "a number from 0 to below 1"});
     s->augmentation = read_bool(r, "AUGMENTATION", true);
     s->batch = (size_t)read_int(r, "BATCH_SIZE", 16, 1, 65536);
     s->epochs = (size_t)read_int(r, "EPOCHS", 1, 1, 1000000);
@@ -282,10 +292,10 @@ static void read_params(struct reader *r, struct settings *s)
     s->deterministic = read_bool(r, "DETERMINISTIC", true);
 }
 
-static int parse_document(struct settings *s, const char *file, struct str text,
-                          const struct value **out, struct err *e)
+static int parse_document(struct settings *s, const char *file, struct str text, struct value **out,
+                          struct err *e)
 {
-    const struct value *doc = yaml_parse(&s->arena, text, &(struct yaml_options){.name = file}, e);
+    struct value *doc = yaml_parse(&s->arena, text, &(struct yaml_options){.name = file}, e);
     if (!doc) {
         if (e) {
             e->code = ERR_CONFIG;
@@ -303,19 +313,62 @@ static int parse_document(struct settings *s, const char *file, struct str text,
     return 0;
 }
 
-static int settings_from(struct settings *s, const char *config_name, struct str config_text,
-                         const char *params_name, struct str params_text, struct err *e)
+/* One "KEY=VALUE" into the document. */
+static int apply_set(struct settings *s, struct value *params, const char *text, struct err *e)
 {
+    struct str rest = str_from(text), key, part;
+    if (!strchr(text, '=') || !str_split(&rest, '=', &key) || key.n == 0) {
+        return err_set(e, ERR_USAGE, "--set %s: expected KEY=VALUE", text);
+    }
+    struct value *v = yaml_parse(&s->arena, rest, &(struct yaml_options){.name = "--set"}, e);
+    if (!v) {
+        return err_wrap(e, "--set %s", text);
+    }
+    v->line = 0;
+    struct value *map = params;
+    while (str_split(&key, '.', &part)) {
+        const char *name = arena_strndup(&s->arena, part.p, part.n);
+        if (key.n == 0) {
+            value_set(&s->arena, map, name, v);
+            return 0;
+        }
+        struct value *below = value_get(map, name);
+        if (!below || below->type != VALUE_MAP) {
+            below = value_map(&s->arena);
+            value_set(&s->arena, map, name, below);
+        }
+        map = below;
+    }
+    return 0;
+}
+
+struct texts {
+    const char *config_name, *params_name;
+    struct str config, params;
+};
+
+static int settings_from(struct settings *s, const struct texts *t,
+                         const struct settings_source *from, struct err *e)
+{
+    struct value *config_doc, *params_doc;
     memset(s, 0, sizeof(*s));
     arena_init(&s->arena);
-    if (parse_document(s, config_name, config_text, &s->config, e) < 0 ||
-        parse_document(s, params_name, params_text, &s->params, e) < 0) {
+    if (parse_document(s, t->config_name, t->config, &config_doc, e) < 0 ||
+        parse_document(s, t->params_name, t->params, &params_doc, e) < 0) {
         settings_release(s);
         return -1;
     }
-    struct reader config = {&s->arena, config_name, s->config, e, false};
+    for (size_t i = 0; from && i < from->set_count; i++) {
+        if (apply_set(s, params_doc, from->set[i], e) < 0) {
+            settings_release(s);
+            return -1;
+        }
+    }
+    s->config = config_doc;
+    s->params = params_doc;
+    struct reader config = {&s->arena, t->config_name, s->config, e, false};
     read_config(&config, s);
-    struct reader params = {&s->arena, params_name, s->params, e, config.failed};
+    struct reader params = {&s->arena, t->params_name, s->params, e, config.failed};
     read_params(&params, s);
     if (params.failed) {
         settings_release(s);
@@ -337,20 +390,20 @@ static int read_file(const char *path, const char *what, struct strbuf *out, str
     return err_wrap(e, "cannot read the settings");
 }
 
-int settings_load(struct settings *s, const char *config_path, const char *params_path,
-                  struct err *e)
+int settings_load(struct settings *s, const struct settings_source *from, struct err *e)
 {
     struct strbuf config, params;
-    const char *config_name = config_path ? config_path : SETTINGS_CONFIG;
-    const char *params_name = params_path ? params_path : SETTINGS_PARAMS;
+    struct texts t = {.config_name = from && from->config ? from->config : SETTINGS_CONFIG,
+                      .params_name = from && from->params ? from->params : SETTINGS_PARAMS};
     strbuf_init(&config);
     strbuf_init(&params);
     memset(s, 0, sizeof(*s));
     int rc = -1;
-    if (read_file(config_name, "where things are", &config, e) == 0 &&
-        read_file(params_name, "how to train", &params, e) == 0) {
-        rc =
-            settings_from(s, config_name, strbuf_str(&config), params_name, strbuf_str(&params), e);
+    if (read_file(t.config_name, "where things are", &config, e) == 0 &&
+        read_file(t.params_name, "how to train", &params, e) == 0) {
+        t.config = strbuf_str(&config);
+        t.params = strbuf_str(&params);
+        rc = settings_from(s, &t, from, e);
     }
     strbuf_release(&config);
     strbuf_release(&params);
@@ -358,10 +411,11 @@ int settings_load(struct settings *s, const char *config_path, const char *param
 }
 
 int settings_parse(struct settings *s, const char *config_text, const char *params_text,
-                   struct err *e)
+                   const struct settings_source *from, struct err *e)
 {
-    return settings_from(s, SETTINGS_CONFIG, str_from(config_text), SETTINGS_PARAMS,
-                         str_from(params_text), e);
+    const struct texts t = {SETTINGS_CONFIG, SETTINGS_PARAMS, str_from(config_text),
+                            str_from(params_text)};
+    return settings_from(s, &t, from, e);
 }
 
 void settings_release(struct settings *s)

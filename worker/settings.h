@@ -46,12 +46,14 @@ struct value;
  *   INCLUDE_TOP       bool: keep the classifier of WEIGHTS         false
  *   IMAGE_SIZE        [height, width, 3], 32..4096                 [224, 224, 3]
  *   CLASSES           int, 2..10000                                2
+ *   DROPOUT           number, 0 <= d < 1, of HEAD: classifier      0.5
  *   AUGMENTATION      bool                                         true
  *   BATCH_SIZE        int, 1..65536: the global batch              16
  *   EPOCHS            int, 1..1000000                              1
  *   LEARNING_RATE     number > 0                                   0.01
- *   OPTIMIZER         sgd | adam                                   sgd
+ *   OPTIMIZER         sgd | adam | lars (see optim.h)              sgd
  *   MOMENTUM          number, 0 <= m < 1                           0
+ *   TRUST_COEFFICIENT number > 0, of lars                          0.001
  *   WEIGHT_DECAY      number >= 0                                  0
  *   CLIP_NORM         number >= 0 or null; 0: no clipping          0
  *   LR_SCHEDULE       see schedule.h                               constant
@@ -87,6 +89,7 @@ struct settings {
     bool include_top;
     int height, width; /* px */
     size_t classes;
+    double dropout;
     bool augmentation;
     size_t batch, epochs;
     double learning_rate;
@@ -99,14 +102,20 @@ struct settings {
     bool deterministic;
 };
 
-/* NULL paths: the defaults. A missing params.yaml or config.yaml is an error, as is an empty one
- * ("yaml file is empty"). ERR_CONFIG names file, line, key, what was expected and what was found.
- * On failure *s is as after settings_release. */
-int settings_load(struct settings *s, const char *config_path, const char *params_path,
-                  struct err *e);
-/* The same from texts: no I/O. */
+struct settings_source {
+    const char *config, *params; /* paths; NULL: the defaults */
+    /* "KEY=VALUE" each, VALUE in YAML: instead of what params.yaml has. KEY may be dotted. */
+    const char *const *set;
+    size_t set_count;
+};
+
+/* `from` NULL: the defaults. A missing params.yaml or config.yaml is an error, as is an empty one
+ * ("yaml file is empty"). ERR_CONFIG names file (or --set), line, key, what was expected and what
+ * was found. On failure *s is as after settings_release. */
+int settings_load(struct settings *s, const struct settings_source *from, struct err *e);
+/* The same from texts: no I/O. `from` gives --set alone. */
 int settings_parse(struct settings *s, const char *config_text, const char *params_text,
-                   struct err *e);
+                   const struct settings_source *from, struct err *e);
 void settings_release(struct settings *s);
 
 #endif

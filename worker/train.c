@@ -76,6 +76,7 @@ static int open_model(struct trainer *t, struct err *e)
                                                 .freeze = s->freeze,
                                                 .seed = s->seed,
                                                 .shards = shards,
+                                                .keep = 1 - s->dropout,
                                                 .empty = true,
                                                 .par = t->opt->par},
                          e);
@@ -420,7 +421,9 @@ int train_run(const struct train_options *opt, struct train_result *out, struct 
     if (rc == 0) {
         announce(&t);
         train_report_begin(&t, run);
-        rc = run_epochs(&t, e);
+        bool order = opt->order_file && t.comm->rank == 0;
+        rc = ranks_agree(t.comm, order ? train_report_order(&t, e) : 0, e);
+        rc = rc == 0 ? run_epochs(&t, e) : rc;
         rc = rc == 0 ? finish(&t, e) : rc;
     }
     fill_result(&t, begin);

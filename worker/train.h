@@ -41,6 +41,7 @@ struct train_options {
     const struct event_sink *sink; /* NULL: nobody listens */
     const char *checkpoint_dir;
     const char *features_dir; /* NULL: features of frozen layers are not kept (featurecache.h) */
+    const char *order_file;   /* where to write the samples of each step; NULL: nowhere */
     bool fresh, quiet;
     const volatile sig_atomic_t *stop;          /* signal number once one came; NULL: never */
     void (*joined)(void *ctx, const char *run); /* the run's id is known; NULL: none */

@@ -96,5 +96,8 @@ void train_report_begin(struct trainer *t, const char *run_id);
 void train_report_step(struct trainer *t, const struct step_row *row, double img_per_s);
 void train_report_epoch(struct trainer *t, const struct epoch_row *row);
 int train_report_files(struct trainer *t, struct err *e);
+/* step,position,label,path of every sample of the training, in the order in which steps take them:
+ * for repeating a training elsewhere. Rank 0. */
+int train_report_order(struct trainer *t, struct err *e);
 
 #endif

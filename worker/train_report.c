@@ -1,12 +1,15 @@
 /* What a training tells: the run's record, and the two csv files. */
 #include "train_private.h"
 
+#include "alloc.h"
 #include "fs.h"
+#include "loader.h"
 #include "num.h"
 #include "path.h"
 #include "str.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 void train_report_begin(struct trainer *t, const char *run_id)
@@ -78,6 +81,31 @@ static void add_number(struct strbuf *out, double v, char end)
         num_repr(text, v);
     }
     strbuf_addf(out, "%s%c", text, end);
+}
+
+int train_report_order(struct trainer *t, struct err *e)
+{
+    size_t *order = xcalloc(t->set.split.train_count + 1, sizeof(*order)), step = 0;
+    struct strbuf out;
+    strbuf_init(&out);
+    strbuf_adds(&out, "step,position,label,path\n");
+    for (size_t epoch = 0; epoch < t->s->epochs; epoch++) {
+        size_t at = 0;
+        loader_order(t->loader, epoch, order);
+        for (size_t b = 0; b < loader_batches(t->loader); b++, step++) {
+            for (size_t i = 0; i < loader_batch_rows(t->loader, b); i++) {
+                const struct sample *s = &t->set.data.samples[order[at++]];
+                strbuf_addf(&out, "%zu,%zu,%d,", step, i, s->label);
+                strbuf_add_csv(&out, s->path);
+                strbuf_addch(&out, '\n');
+            }
+        }
+    }
+    free(order);
+    int rc = fs_mkdirs_for(t->opt->order_file, e);
+    rc = rc == 0 ? fs_write_atomic(t->opt->order_file, out.p, out.n, 0, e) : rc;
+    strbuf_release(&out);
+    return rc;
 }
 
 static int write_below(struct trainer *t, const char *name, const struct strbuf *text,

@@ -31,10 +31,12 @@ static void describe_settings(const struct trainer *t, struct strbuf *out)
     const struct settings *s = t->s;
     strbuf_addf(out, "batch %zu epochs %zu seed %llu augment %d freeze %d\n", s->batch, s->epochs,
                 (unsigned long long)s->seed, s->augmentation, s->freeze);
-    strbuf_addf(out, "rate %a optim %d %a %a %a\n", s->learning_rate, (int)s->optim.kind,
-                s->optim.momentum, s->optim.weight_decay, s->optim.clip_norm);
-    strbuf_addf(out, "schedule %d %a %a %a %a %a\n", (int)s->schedule.rule, s->schedule.every,
-                s->schedule.factor, s->schedule.final, s->schedule.warmup, s->schedule.scale_batch);
+    strbuf_addf(out, "rate %a optim %d %a %a %a %a dropout %a\n", s->learning_rate,
+                (int)s->optim.kind, s->optim.momentum, s->optim.weight_decay, s->optim.clip_norm,
+                s->optim.trust, s->dropout);
+    strbuf_addf(out, "schedule %d %a %a %a %a %a %a\n", (int)s->schedule.rule, s->schedule.every,
+                s->schedule.factor, s->schedule.final, s->schedule.power, s->schedule.warmup,
+                s->schedule.scale_batch);
     strbuf_addf(out, "split %d %a %s\n", (int)s->split_kind, s->validation_split,
                 s->split_pattern ? s->split_pattern : "");
     strbuf_addf(out, "shards %zu model %s\n", model_shards(t->model), t->model_digest);

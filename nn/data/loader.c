@@ -382,6 +382,17 @@ void loader_free(struct loader *l)
 
 /* ---- the consumer ---- */
 
+void loader_order(const struct loader *l, uint64_t epoch, size_t *out)
+{
+    memcpy(out, l->samples, l->count * sizeof(*out));
+    if (l->shuffle) {
+        struct rng r;
+
+        rng_init(&r, l->seed, RNG_SHUFFLE, epoch, 0);
+        rng_shuffle(&r, out, l->count);
+    }
+}
+
 void loader_start(struct loader *l, uint64_t epoch, size_t first)
 {
     pthread_mutex_lock(&l->lock);
@@ -390,13 +401,7 @@ void loader_start(struct loader *l, uint64_t epoch, size_t first)
         pthread_cond_wait(&l->ready, &l->lock);
     }
     l->epoch = epoch;
-    memcpy(l->order, l->samples, l->count * sizeof(*l->order));
-    if (l->shuffle) {
-        struct rng r;
-
-        rng_init(&r, l->seed, RNG_SHUFFLE, epoch, 0);
-        rng_shuffle(&r, l->order, l->count);
-    }
+    loader_order(l, epoch, l->order);
     l->held = l->next = l->opened = l->dealt = first < l->batches ? first : l->batches;
     l->dealt_row = 0;
     open_slots(l);

@@ -73,7 +73,9 @@ void loader_free(struct loader *l); /* stops and joins the threads; NULL is fine
 
 size_t loader_batches(const struct loader *l);                  /* per epoch */
 size_t loader_batch_rows(const struct loader *l, size_t index); /* global rows of batch `index` */
-size_t loader_bytes(const struct loader *l);                    /* of the ring */
+/* The samples of an epoch in the order of its batches: out holds as many as there are samples. */
+void loader_order(const struct loader *l, uint64_t epoch, size_t *out);
+size_t loader_bytes(const struct loader *l); /* of the ring */
 
 /* Begins epoch `epoch` at batch `first` (for resuming inside one). What the ring still holds is
  * dropped. May be called at any time by the consumer. */

@@ -70,22 +70,6 @@ void score_report_table(const struct score_report *r, const char *const *class_n
                 r->loss);
 }
 
-static void add_csv_field(struct strbuf *out, const char *text)
-{
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        strbuf_adds(out, text);
-        return;
-    }
-    strbuf_addch(out, '"');
-    for (; *text; text++) {
-        strbuf_addch(out, *text);
-        if (*text == '"') {
-            strbuf_addch(out, '"');
-        }
-    }
-    strbuf_addch(out, '"');
-}
-
 void score_confusion_csv(struct score *s, const char *const *class_names, struct strbuf *out)
 {
     double loss, accuracy;
@@ -96,9 +80,9 @@ void score_confusion_csv(struct score *s, const char *const *class_names, struct
         int label, guess;
 
         score_at(s, i, &label, &guess);
-        add_csv_field(out, class_names[label]);
+        strbuf_add_csv(out, class_names[label]);
         strbuf_addch(out, ',');
-        add_csv_field(out, class_names[guess]);
+        strbuf_add_csv(out, class_names[guess]);
         strbuf_addch(out, '\n');
     }
 }

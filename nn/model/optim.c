@@ -10,6 +10,8 @@
 #include "tensor.h"
 
 #include <math.h>
+#include <stdbool.h>
+#include <string.h>
 
 #define BLOCK ((size_t)1 << 16) /* part of the result of the norm: do not tune it */
 #define SLOTS_MAX 2
@@ -21,23 +23,45 @@ struct optim {
     struct tensor_arena slots[SLOTS_MAX];
     double *norms; /* of each block */
     uint64_t steps;
+
+    /* lars: the trainable part cut at its tensors */
+    struct span *spans;
+    size_t span_count, span_capacity;
+    struct layer_norms *layers; /* [params of the model] */
+};
+
+/* A part of one tensor, at most BLOCK long; floats from the start of the arena. */
+struct span {
+    size_t begin, end; /* the gaps behind tensors, which are zero, included */
+    size_t param;
+    double weight, grad; /* sums of squares */
+};
+
+struct layer_norms {
+    double ratio; /* of the rate */
+    bool scaled;  /* a weight tensor: trust ratio and decay */
+};
+
+static const char *const kind_names[] = {
+#define X(name, text) text,
+    OPTIM_KINDS(X)
+#undef X
 };
 
 int optim_parse_kind(const char *text, enum optim_kind *kind, struct err *e)
 {
-    if (strcmp(text, "sgd") == 0) {
-        *kind = OPTIM_SGD;
-    } else if (strcmp(text, "adam") == 0) {
-        *kind = OPTIM_ADAM;
-    } else {
-        return err_set(e, ERR_CONFIG, "no optimizer '%.40s': expected sgd or adam", text);
+    for (size_t i = 0; i < ARRAY_SIZE(kind_names); i++) {
+        if (strcmp(text, kind_names[i]) == 0) {
+            *kind = (enum optim_kind)i;
+            return 0;
+        }
     }
-    return 0;
+    return err_set(e, ERR_CONFIG, "no optimizer '%.40s': expected sgd, adam or lars", text);
 }
 
 const char *optim_kind_name(enum optim_kind kind)
 {
-    return kind == OPTIM_ADAM ? "adam" : "sgd";
+    return kind_names[kind];
 }
 
 static int check_config(const struct optim_config *c, struct err *e)
@@ -48,6 +72,7 @@ static int check_config(const struct optim_config *c, struct err *e)
     } fields[] = {{"momentum", c->momentum, 1},
                   {"weight_decay", c->weight_decay, INFINITY},
                   {"clip_norm", c->clip_norm, INFINITY},
+                  {"trust", c->trust, INFINITY},
                   {"beta1", c->beta1, 1},
                   {"beta2", c->beta2, 1},
                   {"eps", c->eps, INFINITY}};
@@ -61,6 +86,22 @@ static int check_config(const struct optim_config *c, struct err *e)
     return 0;
 }
 
+static void cut_spans(struct optim *o)
+{
+    size_t count;
+    const struct param *p = model_params(o->m, &count);
+    o->layers = xcalloc(count + 1, sizeof(*o->layers));
+    for (size_t i = 0; i < count; i++) {
+        size_t end = p[i].offset + tensor_round(p[i].count);
+        o->layers[i] = (struct layer_norms){.ratio = 1, .scaled = p[i].ndim > 1};
+        for (size_t at = p[i].offset; p[i].trainable && at < end; at += BLOCK) {
+            ARRAY_RESERVE(o->spans, o->span_count, o->span_capacity, 1);
+            o->spans[o->span_count++] =
+                (struct span){.begin = at, .end = at + BLOCK < end ? at + BLOCK : end, .param = i};
+        }
+    }
+}
+
 struct optim *optim_new(const struct optim_config *config, struct model *m, struct err *e)
 {
     if (check_config(config, e) < 0) {
@@ -71,6 +112,7 @@ struct optim *optim_new(const struct optim_config *config, struct model *m, stru
     o->config.beta1 = config->beta1 > 0 ? config->beta1 : 0.9;
     o->config.beta2 = config->beta2 > 0 ? config->beta2 : 0.999;
     o->config.eps = config->eps > 0 ? config->eps : 1e-8;
+    o->config.trust = config->trust > 0 ? config->trust : 1e-3;
     o->m = m;
     o->begin = model_trainable_offset(m);
     o->count = model_arena_count(m) - o->begin;
@@ -82,6 +124,9 @@ struct optim *optim_new(const struct optim_config *config, struct model *m, stru
         }
     }
     o->norms = xcalloc(o->count / BLOCK + 1, sizeof(*o->norms));
+    if (o->config.kind == OPTIM_LARS) {
+        cut_spans(o);
+    }
     return o;
 }
 
@@ -94,6 +139,8 @@ void optim_free(struct optim *o)
         tensor_arena_release(&o->slots[i]);
     }
     free(o->norms);
+    free(o->spans);
+    free(o->layers);
     free(o);
 }
 
@@ -112,7 +159,7 @@ size_t optim_slots(const struct optim *o)
 
 const char *optim_slot_name(const struct optim *o, size_t slot)
 {
-    if (o->config.kind == OPTIM_SGD) {
+    if (o->config.kind != OPTIM_ADAM) {
         return "momentum_buffer";
     }
     return slot == 0 ? "exp_avg" : "exp_avg_sq";
@@ -141,19 +188,23 @@ static size_t block_end(const struct optim *o, size_t item)
     return end < o->count ? end : o->count;
 }
 
+/* Sum of squares of v[begin, end); the length is a multiple of 16, as are tensors in the arena. */
+static double squares(const float *v, size_t begin, size_t end)
+{
+    double lane[8] = {0};
+    for (size_t i = begin; i < end; i += 8) {
+        for (size_t l = 0; l < 8; l++) {
+            lane[l] += (double)v[i + l] * (double)v[i + l];
+        }
+    }
+    return ((lane[0] + lane[4]) + (lane[2] + lane[6])) +
+           ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
 static void norm_block(void *ctx, size_t item, int thread)
 {
     struct optim *o = ctx;
-    const float *g = model_grads(o->m) + o->begin;
-    double lane[8] = {0};
-    size_t end = block_end(o, item); /* the arena's length is a multiple of 16: no rest */
-    for (size_t i = item * BLOCK; i < end; i += 8) {
-        for (size_t l = 0; l < 8; l++) {
-            lane[l] += (double)g[i + l] * (double)g[i + l];
-        }
-    }
-    o->norms[item] =
-        ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+    o->norms[item] = squares(model_grads(o->m) + o->begin, item * BLOCK, block_end(o, item));
 }
 
 static double gradient_norm(struct optim *o)
@@ -174,7 +225,8 @@ struct update_job {
     float *value, *first, *second; /* of the trainable part */
     const float *grad;
     float clip, decay, momentum, beta1, beta2, eps, rate;
-    float root; /* adam: sqrt(1 - beta2^t) */
+    float root;       /* adam: sqrt(1 - beta2^t) */
+    double wide_rate; /* lars: before the trust ratio */
 };
 
 static void sgd_block(void *ctx, size_t item, int thread)
@@ -215,6 +267,55 @@ static void adam_block(void *ctx, size_t item, int thread)
     }
 }
 
+/* --- lars ------------------------------------------------------------------------------------ */
+
+static void span_norms(void *ctx, size_t item, int thread)
+{
+    struct optim *o = ctx;
+    struct span *s = &o->spans[item];
+    if (o->layers[s->param].scaled) {
+        s->weight = squares(model_values(o->m), s->begin, s->end);
+        s->grad = squares(model_grads(o->m), s->begin, s->end);
+    }
+}
+
+static void trust_ratios(struct optim *o, double clip)
+{
+    const struct optim_config *c = &o->config;
+    par_for(model_par(o->m), o->span_count, span_norms, o);
+    for (size_t i = 0; i < o->span_count;) {
+        size_t param = o->spans[i].param;
+        double weight = 0, grad = 0;
+        for (; i < o->span_count && o->spans[i].param == param; i++) {
+            weight += o->spans[i].weight;
+            grad += o->spans[i].grad;
+        }
+        weight = sqrt(weight);
+        grad = sqrt(grad) * clip;
+        o->layers[param].ratio =
+            weight > 0 && grad > 0 ? c->trust * weight / (grad + c->weight_decay * weight) : 1;
+    }
+}
+
+static void lars_span(void *ctx, size_t item, int thread)
+{
+    const struct update_job *j = ctx;
+    const struct span *s = &j->o->spans[item];
+    const struct layer_norms *l = &j->o->layers[s->param];
+    /* The job's pointers begin at the trainable part. */
+    size_t begin = s->begin - j->o->begin, end = s->end - j->o->begin;
+    float rate = (float)(j->wide_rate * l->ratio), decay = l->scaled ? j->decay : 0;
+    float *restrict value = j->value, *restrict first = j->first;
+    for (size_t i = begin; i < end; i++) {
+        float step = rate * (j->grad[i] * j->clip + decay * value[i]);
+        if (first) {
+            step += j->momentum * first[i];
+            first[i] = step;
+        }
+        value[i] -= step;
+    }
+}
+
 double optim_step(struct optim *o, double rate)
 {
     const struct optim_config *c = &o->config;
@@ -235,6 +336,7 @@ double optim_step(struct optim *o, double rate)
         .beta2 = (float)c->beta2,
         .eps = (float)c->eps,
         .rate = (float)rate,
+        .wide_rate = rate,
     };
     par_fn *block = sgd_block;
     if (optim_slots(o) > 0) {
@@ -247,6 +349,11 @@ double optim_step(struct optim *o, double rate)
         j.root = (float)sqrt(1 - pow(c->beta2, t));
         block = adam_block;
     }
-    par_for(model_par(o->m), (o->count + BLOCK - 1) / BLOCK, block, &j);
+    if (c->kind == OPTIM_LARS) {
+        trust_ratios(o, (double)j.clip);
+        par_for(model_par(o->m), o->span_count, lars_span, &j);
+    } else {
+        par_for(model_par(o->m), (o->count + BLOCK - 1) / BLOCK, block, &j);
+    }
     return norm;
 }

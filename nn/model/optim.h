@@ -8,28 +8,43 @@ struct err;
 struct model;
 
 /*
- * Optimisers over the trainable part of the flat arena. The formulas are PyTorch's:
- *   sgd   g = grad + weight_decay w;  m = momentum m + g;  w -= lr m       (dampening 0, no
- * nesterov) adam  g = grad + weight_decay w;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 -
- * beta2) g^2 w -= lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps) Gradients are first
- * scaled by min(1, clip_norm / (norm + 1e-6)), norm being the global 2-norm of all trainable
- * gradients (torch.nn.utils.clip_grad_norm_). The norm is summed in double over blocks of fixed
- * size in fixed order: bits do not depend on threads or ranks.
+ * Optimisers over the trainable part of the flat arena. sgd and adam are PyTorch's formulas:
+ *   sgd    g = grad + weight_decay w;  m = momentum m + g;  w -= lr m   (dampening 0, no nesterov)
+ *   adam   g = grad + weight_decay w;  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2
+ *          w -= lr / (1 - beta1^t)  m / (sqrt(v) / sqrt(1 - beta2^t) + eps)
+ *   lars   for large batches (You, Gitman & Ginsburg 2017, arXiv:1708.03888, algorithm 1), for each
+ *          weight tensor on its own:
+ *            trust_ratio = trust |w| / (|grad| + weight_decay |w|)      (1 where |w| or |grad| is
+ * 0) m = momentum m + lr trust_ratio (grad + weight_decay w);  w -= m Vectors (biases, batch norm)
+ * are left out of it: ratio 1 and no decay, as usual. Gradients are first scaled by min(1,
+ * clip_norm / (norm + 1e-6)), norm being the global 2-norm of all trainable gradients
+ * (torch.nn.utils.clip_grad_norm_). Norms are summed in double over blocks of fixed size in fixed
+ * order: bits do not depend on threads or ranks.
  */
 
-enum optim_kind { OPTIM_SGD, OPTIM_ADAM };
+#define OPTIM_KINDS(X)                                                                             \
+    X(SGD, "sgd")                                                                                  \
+    X(ADAM, "adam")                                                                                \
+    X(LARS, "lars")
+
+enum optim_kind {
+#define X(name, text) OPTIM_##name,
+    OPTIM_KINDS(X)
+#undef X
+};
 
 struct optim_config {
     enum optim_kind kind;
-    double momentum; /* sgd */
+    double momentum; /* sgd, lars */
     double weight_decay;
     double clip_norm;         /* 0: no clipping */
     double beta1, beta2, eps; /* adam; 0: 0.9, 0.999, 1e-8 */
+    double trust;             /* lars; 0: 0.001 */
 };
 
 struct optim;
 
-/* "sgd" or "adam". */
+/* "sgd", "adam" or "lars". */
 int optim_parse_kind(const char *text, enum optim_kind *kind, struct err *e);
 const char *optim_kind_name(enum optim_kind kind);
 

@@ -11,8 +11,8 @@
 #include <string.h>
 
 #define ACCEPTED                                                                                   \
-    "accepted: constant, step(EPOCHS[, FACTOR]), cosine[(FINAL)], before it warmup(EPOCHS) and "   \
-    "scale(BATCH)"
+    "accepted: constant, step(EPOCHS[, FACTOR]), cosine[(FINAL)], poly[(POWER)], before it "       \
+    "warmup(EPOCHS) and scale(BATCH)"
 #define ARGS_MAX 2
 
 struct word {
@@ -90,8 +90,8 @@ struct rule_word {
     size_t args_min, args_max;
 };
 
-static const struct rule_word words[] = {
-    {"constant", 0, 0}, {"step", 1, 2}, {"cosine", 0, 1}, {"warmup", 1, 1}, {"scale", 1, 1}};
+static const struct rule_word words[] = {{"constant", 0, 0}, {"step", 1, 2},   {"cosine", 0, 1},
+                                         {"poly", 0, 1},     {"warmup", 1, 1}, {"scale", 1, 1}};
 
 static const struct rule_word *find(struct str name)
 {
@@ -112,6 +112,9 @@ static void set_rule(struct schedule *s, const struct word *w)
     } else if (str_is(w->name, "cosine")) {
         s->rule = SCHEDULE_COSINE;
         s->final = w->args > 0 ? w->arg[0] : 0;
+    } else if (str_is(w->name, "poly")) {
+        s->rule = SCHEDULE_POLY;
+        s->power = w->args > 0 ? w->arg[0] : 2;
     }
 }
 
@@ -179,10 +182,12 @@ double schedule_rate(const struct schedule *s, double base_rate, const struct sc
     if (s->rule == SCHEDULE_STEP) {
         return rate * pow(s->factor, floor(epoch / s->every + 1e-9));
     }
+    double share = epochs > 0 && epoch < epochs ? epoch / epochs : 1;
     if (s->rule == SCHEDULE_COSINE) {
-        double share = epochs > 0 ? epoch / epochs : 1;
-        share = share > 1 ? 1 : share;
         return rate * (s->final + (1 - s->final) * 0.5 * (1 + cos(3.14159265358979323846 * share)));
+    }
+    if (s->rule == SCHEDULE_POLY) {
+        return rate * pow(1 - share, s->power);
     }
     return rate;
 }

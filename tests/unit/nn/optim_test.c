@@ -119,6 +119,84 @@ static void test_formulas(void **state)
     check_optimizer((struct optim_config){.kind = OPTIM_ADAM, .clip_norm = 0.1}, -1);
 }
 
+/* Algorithm 1 of You et al. 2017 in double, tensor by tensor. */
+static void reference_lars(const struct optim_config *c, const struct param *p, double *w,
+                           double *v, double rate, double clip)
+{
+    double weight = 0, grad = 0, ratio = 1, decay = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        weight += w[i] * w[i];
+        grad += clip * p->grad[i] * clip * p->grad[i];
+    }
+    if (p->ndim > 1) {
+        decay = c->weight_decay;
+        ratio = weight > 0 && grad > 0
+                    ? c->trust * sqrt(weight) / (sqrt(grad) + decay * sqrt(weight))
+                    : 1;
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        v[i] = c->momentum * v[i] + rate * ratio * (clip * p->grad[i] + decay * w[i]);
+        w[i] -= v[i];
+    }
+}
+
+static double clip_of(const struct optim_config *c, struct model *m)
+{
+    size_t begin = model_trainable_offset(m), n = model_arena_count(m) - begin;
+    double norm = sqrt(check_dot(model_grads(m) + begin, model_grads(m) + begin, n));
+    return c->clip_norm > 0 && c->clip_norm / (norm + 1e-6) < 1 ? c->clip_norm / (norm + 1e-6) : 1;
+}
+
+static void check_lars(struct optim_config config, int freeze)
+{
+    struct err e = ERR_INIT;
+    struct par *par = par_new(2);
+    struct model *m = make(par, freeze);
+    struct optim *o = optim_new(&config, m, &e);
+    size_t n = model_arena_count(m), params;
+    const struct param *p = model_params(m, &params);
+    double *w = calloc(2 * n, sizeof(double)), *v = w + n, moved = 0;
+    assert_non_null(o);
+    assert_non_null(w);
+    for (size_t i = 0; i < n; i++) {
+        w[i] = model_values(m)[i];
+    }
+    for (int t = 1; t <= 10; t++) {
+        fill_grads(m, (uint64_t)t);
+        double clip = clip_of(&config, m);
+        for (size_t i = 0; i < params; i++) {
+            if (p[i].trainable) {
+                reference_lars(&config, &p[i], w + p[i].offset, v + p[i].offset, 0.5 / t, clip);
+            }
+        }
+        optim_step(o, 0.5 / t);
+    }
+    for (size_t i = model_trainable_offset(m); i < n; i++) {
+        double got = model_values(m)[i];
+        if (!(fabs(got - w[i]) <= 2e-6 * (1 + fabs(w[i])))) {
+            fail_msg("element %zu: %.9g, expected %.9g", i, got, w[i]);
+        }
+        moved += fabs(v[i]) > 1e-4;
+    }
+    assert_true(config.momentum == 0 || moved > 1000); /* the bound above means something */
+    free(w);
+    optim_free(o);
+    model_free(m);
+    par_free(par);
+}
+
+static void test_lars(void **state)
+{
+    struct optim_config c = {.kind = OPTIM_LARS, .momentum = 0.9, .trust = 0.05};
+    check_lars(c, 0);
+    c.weight_decay = 0.01;
+    check_lars(c, 3);
+    c.clip_norm = 0.1;
+    check_lars(c, 0);
+    c.momentum = 0;
+    check_lars(c, -1);
+}
+
 static void test_threads_change_no_bit(void **state)
 {
     float *first = NULL;
@@ -206,7 +284,7 @@ static void test_wrong_settings_are_named(void **state)
     assert_null(optim_new(&(struct optim_config){.clip_norm = NAN}, m, &e));
     enum optim_kind kind;
     assert_int_equal(optim_parse_kind("SGD!", &kind, &e), -1);
-    assert_non_null(strstr(e.text, "sgd or adam"));
+    assert_non_null(strstr(e.text, "sgd, adam or lars"));
     assert_int_equal(optim_parse_kind("adam", &kind, &e), 0);
     assert_string_equal(optim_kind_name(kind), "adam");
     model_free(m);
@@ -216,6 +294,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_formulas),
+        cmocka_unit_test(test_lars),
         cmocka_unit_test(test_threads_change_no_bit),
         cmocka_unit_test(test_a_norm_that_is_not_finite_updates_nothing),
         cmocka_unit_test(test_state_resumes),

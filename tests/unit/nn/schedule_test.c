@@ -38,6 +38,10 @@ static void test_rules(void **state)
     near(rate("cosine", 10, 10), 0);
     near(rate("cosine(0.2)", 10, 10), 0.02);
     near(rate("cosine", 11, 10), 0); /* past the end it stays */
+    near(rate("poly", 0, 10), 0.1);
+    near(rate("poly", 5, 10), 0.025);
+    near(rate("poly(1)", 7.5, 10), 0.025);
+    near(rate("poly", 12, 10), 0);
 }
 
 static void test_warmup_and_scaling(void **state)
@@ -48,6 +52,7 @@ static void test_warmup_and_scaling(void **state)
     near(rate("warmup(0.5) step(4)", 4.5, 10), 0.01);
     near(rate("scale(256) constant", 0, 10), 0.025);
     near(rate("scale:32", 0, 10), 0.2);
+    near(rate("scale(32) warmup(2) poly(2)", 6, 10), 0.2 * 0.25);
 }
 
 static void refuse(const char *text, const char *says)

@@ -17,7 +17,7 @@
 static void load(struct settings *s, const char *config, const char *params)
 {
     struct err e = ERR_INIT;
-    if (settings_parse(s, config, params, &e) < 0) {
+    if (settings_parse(s, config, params, NULL, &e) < 0) {
         fail_msg("%s", e.text);
     }
 }
@@ -121,7 +121,7 @@ static void refusals(void **state)
     for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
         struct settings s;
         struct err e = ERR_INIT;
-        assert_int_equal(settings_parse(&s, refused[i].config, refused[i].params, &e), -1);
+        assert_int_equal(settings_parse(&s, refused[i].config, refused[i].params, NULL, &e), -1);
         assert_int_equal(e.code, ERR_CONFIG);
         for (size_t k = 0; k < 3; k++) {
             if (!strstr(e.text, refused[i].words[k])) {
@@ -135,14 +135,52 @@ static void missing_file(void **state)
 {
     struct settings s;
     struct err e = ERR_INIT;
-    assert_int_equal(settings_load(&s, "/nonexistent/config.yaml", NULL, &e), -1);
+    assert_int_equal(
+        settings_load(&s, &(struct settings_source){.config = "/nonexistent/config.yaml"}, &e), -1);
     assert_int_equal(e.code, ERR_CONFIG);
     assert_non_null(strstr(e.text, "/nonexistent/config.yaml is missing"));
+}
+
+static void set_wins_over_the_file(void **state)
+{
+    static const char *const set[] = {"LEARNING_RATE=0.25", "OPTIMIZER=lars",
+                                      "TRUST_COEFFICIENT=0.02", "DROPOUT=0", "tune.depth=3",
+                                      "SPLIT_BY=group:^(a=b)"};
+    const struct settings_source from = {.set = set, .set_count = 6};
+    struct settings s;
+    struct err e = ERR_INIT;
+    assert_int_equal(settings_parse(&s, "x: 1", "LEARNING_RATE: 0.5\nEPOCHS: 3", &from, &e), 0);
+    assert_true(s.learning_rate == 0.25 && s.epochs == 3 && s.dropout == 0);
+    assert_true(s.optim.kind == OPTIM_LARS && s.optim.trust == 0.02);
+    assert_string_equal(s.split_pattern, "^(a=b)");
+    const struct value *depth = value_find(s.params, "tune.depth");
+    assert_true(depth && depth->i == 3);
+    settings_release(&s);
+}
+
+static void set_is_named_when_it_is_wrong(void **state)
+{
+    static const char *const bad[] = {"DROPOUT=1", "DROPOUT", "=3", "OPTIMIZER=best", "EPOCHS=[1"};
+    static const char *const says[] = {"--set: DROPOUT must be", "expected KEY=VALUE",
+                                       "expected KEY=VALUE", "--set: OPTIMIZER", "--set EPOCHS"};
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct settings s;
+        struct err e = ERR_INIT;
+        assert_int_equal(settings_parse(&s, "x: 1", "EPOCHS: 3",
+                                        &(struct settings_source){.set = &bad[i], .set_count = 1},
+                                        &e),
+                         -1);
+        if (!strstr(e.text, says[i])) {
+            fail_msg("%s: %s", bad[i], e.text);
+        }
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(set_wins_over_the_file),
+        cmocka_unit_test(set_is_named_when_it_is_wrong),
         cmocka_unit_test(defaults), cmocka_unit_test(every_key),    cmocka_unit_test(weights_words),
         cmocka_unit_test(refusals), cmocka_unit_test(missing_file),
     };
