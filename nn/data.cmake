@@ -25,13 +25,13 @@ nephron_library(nn_data
   SOURCES data/image.c data/image_scan.c data/image_resize.c data/augment.c
           data/dataset.c data/split.c data/split_group.c data/pixels.c data/duplicates.c
           data/loader.c data/featurefile.c data/score.c data/score_text.c
-          data/chart.c data/chart_lines.c data/chart_sheet.c data/canvas.c data/strokefont.c
+          data/chart.c data/chart_lines.c data/chart_sheet.c data/chart_explain.c data/heatmap.c data/canvas.c data/strokefont.c
   LINK base nn_phantom Threads::Threads m
   LINK_PRIVATE nn_stb)
 target_include_directories(nn_data PUBLIC data)
 
 # Loops over pixels: worth it in debug builds too, where tests decode and train on real pictures.
 set_source_files_properties(
-  data/phantom_draw.c data/image_resize.c data/image.c data/augment.c data/canvas.c
+  data/phantom_draw.c data/image_resize.c data/image.c data/augment.c data/canvas.c data/heatmap.c
   data/image_scan.c
   PROPERTIES COMPILE_OPTIONS "-O2")

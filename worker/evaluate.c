@@ -55,7 +55,9 @@ static int set_up(struct evaluation *v, struct err *e)
 {
     const struct settings *s = v->s;
     const char *path = v->opt->model ? v->opt->model : s->trained_model;
-    v->model = modelshare_open(v->opt->comm, path, v->opt->par, &v->arena, &v->info, e);
+    /* Nothing learns here: what is frozen matters to the heat maps of mistakes alone. */
+    v->model = modelshare_open(v->opt->comm, path, MODEL_FREEZE_BUT_LAST, v->opt->par, &v->arena,
+                               &v->info, e);
     if (!v->model) {
         return err_wrap(e, "cannot evaluate %s (made by 'nephron train')", path);
     }
@@ -91,7 +93,7 @@ static int write_csv(struct evaluation *v, struct err *e)
 static int write_files(struct evaluation *v, struct err *e)
 {
     struct strbuf json;
-    struct evaluate_pictures pictures = {v->s, &v->set, &v->score, &v->report};
+    struct evaluate_pictures pictures = {v->s, &v->set, &v->score, &v->report, v->model};
     strbuf_init(&json);
     score_report_json(&v->report, &json);
     int rc = fs_mkdirs_for(v->s->scores, e);

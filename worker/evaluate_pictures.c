@@ -8,8 +8,11 @@
 #include "chart.h"
 #include "err.h"
 #include "fs.h"
+#include "gradcam.h"
+#include "heatmap.h"
 #include "image.h"
 #include "log.h"
+#include "model.h"
 #include "num.h"
 #include "path.h"
 #include "pixels.h"
@@ -21,6 +24,7 @@
 #include <string.h>
 
 #define MISSES_MAX 24
+#define MISS_PX 160     /* side of a thumbnail */
 #define CURVE_COLUMNS 7 /* of history.csv: epoch, step, train loss, accuracy, val …, lr */
 
 static int save(struct image *im, const char *path, struct err *e)
@@ -50,39 +54,114 @@ static int write_confusion(struct arena *a, const struct evaluate_pictures *p, s
     return save(&im, path_join(a, p->settings->evaluation_dir, "confusion.png"), e);
 }
 
-static int write_misses(struct arena *a, const struct evaluate_pictures *p, struct err *e)
-{
-    struct score_miss misses[MISSES_MAX];
+/* --- mistakes, each beside what the network saw in it ---------------------------------------- */
+
+struct misses {
+    struct arena *a;
+    const struct evaluate_pictures *p;
+    struct gradcam *gradcam;
+    float *x, *heat;
+    struct image pictures[MISSES_MAX], maps[MISSES_MAX];
     struct chart_cell cells[MISSES_MAX];
+};
+
+/* The picture of a file at the size of a thumbnail. */
+static int load_thumb(const char *path, struct image *out, struct err *e)
+{
     struct image im = IMAGE_INIT;
-    const struct dataset *d = &p->set->data;
-    int width = pixels_width(p->set->pixels), height = pixels_height(p->set->pixels);
-    size_t n = score_misses(p->score, misses, MISSES_MAX);
-    for (size_t i = 0; i < n; i++) {
-        uint8_t *scratch = arena_alloc(a, 3 * (size_t)width * (size_t)height);
-        const uint8_t *px = pixels_get(p->set->pixels, misses[i].sample, scratch, e);
-        if (!px) {
-            return -1;
-        }
-        cells[i] = (struct chart_cell){
-            .px = px,
-            .width = width,
-            .height = height,
-            .caption = {d->samples[misses[i].sample].name,
-                        arena_printf(a, "is %s", d->classes[misses[i].label]),
-                        arena_printf(a, "not %s (%.0f %%)", d->classes[misses[i].predicted],
-                                     100 * misses[i].confidence)}};
+    if (image_load(path, NULL, &im, e) < 0) {
+        return -1;
     }
+    int longer = im.width > im.height ? im.width : im.height;
+    int width = (int)((long)im.width * MISS_PX / longer);
+    int height = (int)((long)im.height * MISS_PX / longer);
+    image_alloc(out, width < 1 ? 1 : width, height < 1 ? 1 : height);
+    image_resize(&im, longer > MISS_PX ? IMAGE_AREA : IMAGE_BILINEAR, out->width, out->height,
+                 out->px);
+    image_release(&im);
+    return 0;
+}
+
+static int add_miss(struct misses *s, size_t i, const struct score_miss *miss, struct err *e)
+{
+    const struct dataset *d = &s->p->set->data;
+    struct pixels *pixels = s->p->set->pixels;
+    const struct image_norm norm = IMAGE_NORM_IMAGENET;
+    int width = pixels_width(pixels), height = pixels_height(pixels);
+    char path[DATASET_PATH_MAX];
+    size_t h, w;
+    uint8_t *scratch = arena_alloc(s->a, 3 * (size_t)width * (size_t)height);
+    const uint8_t *px = pixels_get(pixels, miss->sample, scratch, e);
+    if (!px || load_thumb(dataset_path(d, miss->sample, path), &s->pictures[i], e) < 0) {
+        return -1;
+    }
+    image_to_chw(px, width, height, &norm, s->x);
+    gradcam_forward(s->gradcam, s->x);
+    gradcam_heat(s->gradcam, (size_t)miss->predicted, s->heat);
+    gradcam_size(s->gradcam, &h, &w);
+    heatmap_overlay(&s->pictures[i], s->heat, h, w, &s->maps[i]);
+    s->cells[i] = (struct chart_cell){
+        .px = s->pictures[i].px,
+        .beside = s->maps[i].px,
+        .width = s->pictures[i].width,
+        .height = s->pictures[i].height,
+        .caption = {d->samples[miss->sample].name,
+                    arena_printf(s->a, "is %s, called %s (%.0f %%)", d->classes[miss->label],
+                                 d->classes[miss->predicted], 100 * miss->confidence)}};
+    return 0;
+}
+
+static int draw_misses(struct misses *s, size_t n, struct err *e)
+{
+    struct image im = IMAGE_INIT;
+    const struct score_report *r = s->p->report;
+    size_t wrong = r->count - r->correct;
+    const char *shown = wrong > n ? arena_printf(s->a, ", the %zu most confident", n) : "";
     struct chart_sheet sheet = {
         .title = "Misclassified",
-        .note =
-            arena_printf(a, "%zu of %zu", p->report->count - p->report->correct, p->report->count),
-        .cells = cells,
-        .count = n};
+        .note = n == 0 ? arena_printf(s->a, "all %zu are right", r->count)
+                       : arena_printf(s->a,
+                                      "%zu of %zu%s; beside each what spoke for the wrong class "
+                                      "(Grad-CAM: blue little, red much)",
+                                      wrong, r->count, shown),
+        .cells = s->cells,
+        .count = n,
+        .thumb_px = MISS_PX};
     if (chart_sheet(&sheet, &im, e) < 0) {
         return -1;
     }
-    return save(&im, path_join(a, p->settings->evaluation_dir, "misclassified.png"), e);
+    return save(&im, path_join(s->a, s->p->settings->evaluation_dir, "misclassified.png"), e);
+}
+
+static int write_misses(struct arena *a, const struct evaluate_pictures *p, struct err *e)
+{
+    struct score_miss list[MISSES_MAX];
+    struct misses *s = xcalloc(1, sizeof(*s));
+    const struct model_config *c = model_config(p->model);
+    size_t h, w, n = score_misses(p->score, list, MISSES_MAX);
+    int rc = -1;
+    s->a = a;
+    s->p = p;
+    s->gradcam = gradcam_new(p->model, e);
+    if (s->gradcam) {
+        gradcam_size(s->gradcam, &h, &w);
+        s->heat = xcalloc(h * w, sizeof(float));
+        s->x = xcalloc(c->channels * c->height * c->width, sizeof(float));
+        rc = 0;
+    }
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        rc = add_miss(s, i, &list[i], e);
+    }
+    rc = rc == 0 ? draw_misses(s, n, e) : rc;
+    for (size_t i = 0; i < n; i++) {
+        image_release(&s->pictures[i]);
+        image_release(&s->maps[i]);
+    }
+    gradcam_free(s->gradcam);
+    free(s->heat);
+    free(s->x);
+    free(s);
+    return rc;
 }
 
 /* --- curves ---------------------------------------------------------------------------------- */

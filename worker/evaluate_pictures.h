@@ -4,6 +4,7 @@
 struct arena;
 struct err;
 struct imageset;
+struct model;
 struct score;
 struct score_report;
 struct settings;
@@ -14,6 +15,7 @@ struct evaluate_pictures {
     struct imageset *set;
     struct score *score;
     const struct score_report *report;
+    struct model *model; /* with MODEL_FREEZE_BUT_LAST, planned */
 };
 int evaluate_pictures_write(struct arena *a, const struct evaluate_pictures *p, struct err *e);
 

@@ -103,19 +103,19 @@ int modelshare_values(struct comm *c, struct model *m, struct err *e)
     return 0;
 }
 
-struct model *modelshare_open(struct comm *c, const char *path, struct par *par, struct arena *a,
-                              struct modelfile_info *info, struct err *e)
+struct model *modelshare_open(struct comm *c, const char *path, int freeze, struct par *par,
+                              struct arena *a, struct modelfile_info *info, struct err *e)
 {
     struct model *m = NULL;
     if (c->rank == 0) {
-        m = model_open(path, par, a, info, e);
+        m = model_open_frozen(path, freeze, par, a, info, e);
     }
     if (c->size == 1) {
         return m;
     }
     int rc = share_info(c, c->rank > 0 || m ? 0 : -1, path, a, info, e);
     if (rc == 0 && c->rank > 0) {
-        m = model_from_info(info, par, e);
+        m = model_from_info(info, freeze, par, e);
     }
     rc = ranks_agree(c, rc == 0 && m ? 0 : -1, e);
     rc = rc == 0 ? modelshare_values(c, m, e) : rc;

@@ -22,8 +22,8 @@ int modelshare_info(struct comm *c, const char *path, struct arena *a, struct mo
                     struct err *e);
 /* Rank 0's parameters and running statistics to all: models of the same shape. */
 int modelshare_values(struct comm *c, struct model *m, struct err *e);
-/* model_open (modelio.h) for all ranks. Returns new (model_free). */
-struct model *modelshare_open(struct comm *c, const char *path, struct par *par, struct arena *a,
-                              struct modelfile_info *info, struct err *e);
+/* model_open_frozen (modelio.h) for all ranks. Returns new (model_free). */
+struct model *modelshare_open(struct comm *c, const char *path, int freeze, struct par *par,
+                              struct arena *a, struct modelfile_info *info, struct err *e);
 
 #endif

@@ -2,6 +2,7 @@
 #include "mpi_commands.h"
 
 #include "bench_command.h"
+#include "chart_command.h"
 #include "comm.h"
 #include "evaluate.h"
 #include "machine.h"
@@ -392,23 +393,26 @@ static void prediction_text(const struct value *list, struct strbuf *out)
     }
 }
 
-static int predict_alone(const char *model, const struct opt_list *args, bool json, struct err *e)
+struct predict_words {
+    struct predict_options opt;
+    bool json;
+};
+
+static int predict_alone(struct predict_words *w, struct err *e)
 {
     struct arena a;
     struct strbuf out;
     size_t failed = 0;
     int code = 0;
-    struct par *par = par_new(0);
+    w->opt.par = par_new(0);
     arena_init(&a);
     strbuf_init(&out);
-    struct value *list = predict_run(
-        &a, &(struct predict_options){model, (const char *const *)args->items, args->count, par},
-        &failed, e);
+    struct value *list = predict_run(&a, &w->opt, &failed, e);
     if (!list) {
         code = exit_code(e);
         goto out;
     }
-    if (json) {
+    if (w->json) {
         json_write(&out, list, &(struct json_style){.utf8 = true});
         strbuf_addch(&out, '\n');
     } else {
@@ -418,48 +422,60 @@ static int predict_alone(const char *model, const struct opt_list *args, bool js
 out:
     strbuf_release(&out);
     arena_release(&a);
-    par_free(par);
+    par_free(w->opt.par);
     return code;
 }
 
 /* The model: told, or what the settings of this folder name. */
-static int do_predict(const char *model, const struct opt_list *args, bool json, struct err *e)
+static int do_predict(struct predict_words *w, struct err *e)
 {
     struct settings s;
-    if (model) {
-        return predict_alone(model, args, json, e);
+    if (w->opt.label && !w->opt.explain) {
+        err_set(e, ERR_USAGE, "--class is for --explain");
+        return 2;
+    }
+    if (w->opt.model) {
+        return predict_alone(w, e);
     }
     if (settings_load(&s, NULL, e) < 0) {
         err_append(e, "; or give --model FILE");
         return exit_code(e);
     }
-    int code = predict_alone(s.trained_model, args, json, e);
+    w->opt.model = s.trained_model;
+    int code = predict_alone(w, e);
     settings_release(&s);
     return code;
 }
 
 static int run_predict(const struct mpi_context *x, int argc, char **argv, struct err *e)
 {
-    const char *model = NULL;
-    bool json = false;
+    struct predict_words w = {0};
     int code = 0;
     const struct opt options[] = {
-        {OPT_STR, 'm', "model", "FILE", "model file (that of config/config.yaml)", &model, NULL},
-        {OPT_FLAG, 0, "json", NULL, "one list of objects", &json, NULL},
+        {OPT_STR, 'm', "model", "FILE", "model file (that of config/config.yaml)", &w.opt.model,
+         NULL},
+        {OPT_FLAG, 0, "json", NULL, "one list of objects", &w.json, NULL},
+        {OPT_STR, 0, "explain", "OUT.png",
+         "draw where in the pictures the class is seen (Grad-CAM)", &w.opt.explain, NULL},
+        {OPT_STR, 0, "class", "NAME", "with --explain: of this class, not the predicted one",
+         &w.opt.label, NULL},
         OPT_END,
     };
     const struct opt_spec spec = {
-        .usage = "nephron predict [--model FILE] [--json] PICTURE|FOLDER…",
+        .usage = "nephron predict [OPTION]… PICTURE|FOLDER…",
         .about = "Tells the class of pictures: path, class, confidence. How a picture is resized "
                  "and normalised stands in the model file.",
-        .examples = "nephron predict scan.jpg\nnephron predict --json --model model.pth scans/",
+        .examples = "nephron predict scan.jpg\nnephron predict --json --model model.pth scans/\n"
+                    "nephron predict --explain why.png --class Tumor scan.jpg",
         .options = options,
         .min_args = 1,
         .max_args = OPT_ANY,
     };
     struct opt_list args = {0};
     if (mpi_parse(&spec, x, argc, argv, &args, &code, e)) {
-        code = x->comm->rank == 0 ? do_predict(model, &args, json, e) : 0;
+        w.opt.paths = (const char *const *)args.items;
+        w.opt.count = args.count;
+        code = x->comm->rank == 0 ? do_predict(&w, e) : 0;
     }
     opt_list_release(&args);
     return code;
@@ -510,6 +526,34 @@ static int run_weights(const struct mpi_context *x, int argc, char **argv, struc
     return code;
 }
 
+/* --- chart ----------------------------------------------------------------------------------- */
+
+/* For the light program, not for people: see chart_command.h. */
+static int run_chart(const struct mpi_context *x, int argc, char **argv, struct err *e)
+{
+    int code = 0;
+    const struct opt options[] = {OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron-mpi chart FILE.png",
+        .about = "Draws curves that are described in JSON on stdin; 'nephron runs compare --plot' "
+                 "calls it.",
+        .options = options,
+        .min_args = 1,
+        .max_args = 1,
+    };
+    struct opt_list args = {0};
+    if (mpi_parse(&spec, x, argc, argv, &args, &code, e)) {
+        struct strbuf json;
+        strbuf_init(&json);
+        int rc = fs_read("/dev/stdin", (size_t)64 << 20, &json, e);
+        rc = rc == 0 ? chart_draw(strbuf_str(&json), args.items[0], e) : rc;
+        code = rc < 0 ? exit_code(e) : 0;
+        strbuf_release(&json);
+    }
+    opt_list_release(&args);
+    return code;
+}
+
 const struct mpi_command mpi_commands[] = {
     {"train", run_train, "train the prepared model"},
     {"evaluate", run_evaluate, "score the trained model"},
@@ -517,6 +561,7 @@ const struct mpi_command mpi_commands[] = {
     {"predict", run_predict, "tell the class of pictures"},
     {"weights", run_weights, "show or convert model files"},
     {"bench", bench_command, "speed of this machine or cluster"},
+    {"chart", run_chart, "draw curves described on stdin"},
     {NULL, NULL, NULL},
 };
 

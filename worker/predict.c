@@ -2,14 +2,17 @@
 #include "predict.h"
 
 #include "arena.h"
+#include "chart.h"
 #include "err.h"
 #include "fs.h"
+#include "gradcam.h"
 #include "image.h"
 #include "model.h"
 #include "modelfile.h"
 #include "modelio.h"
 #include "path.h"
 #include "score.h"
+#include "str.h"
 #include "value.h"
 
 #include "alloc.h"
@@ -78,52 +81,174 @@ static struct value *answer(struct arena *a, const struct modelfile_info *info, 
     return one;
 }
 
-static struct value *predict_one(struct arena *a, struct model *m,
-                                 const struct modelfile_info *info,
-                                 const struct image_preprocess *prep, const char *path, float *x)
+/* --- one picture after the other ------------------------------------------------------------- */
+
+struct predictor {
+    struct arena *a;
+    const struct predict_options *opt;
+    struct modelfile_info info;
+    struct model *m;
+    struct image_preprocess prep;
+    float *x;
+
+    struct gradcam *gradcam; /* NULL: no heat maps */
+    size_t label;            /* their class; class_count: the predicted one */
+    struct chart_explained rows[CHART_EXPLAIN_MAX];
+    size_t row_count;
+};
+
+static int find_label(struct predictor *p, struct err *e)
+{
+    const struct modelfile_info *info = &p->info;
+    struct strbuf names;
+    p->label = 0;
+    strbuf_init(&names);
+    while (p->opt->label && p->label < info->class_count &&
+           strcmp(info->classes[p->label], p->opt->label) != 0) {
+        strbuf_addf(&names, "%s%s", p->label ? ", " : "", info->classes[p->label]);
+        p->label++;
+    }
+    int rc = 0;
+    if (!p->opt->label) {
+        p->label = info->class_count;
+    } else if (p->label == info->class_count) {
+        rc =
+            err_set(e, ERR_USAGE, "the model has no class '%s'; it has %s", p->opt->label, names.p);
+    }
+    strbuf_release(&names);
+    return rc;
+}
+
+static int open_predictor(struct predictor *p, struct err *e)
+{
+    int freeze = p->opt->explain ? MODEL_FREEZE_BUT_LAST : MODEL_FREEZE_NONE;
+    p->m = model_open_frozen(p->opt->model, freeze, p->opt->par, p->a, &p->info, e);
+    if (!p->m) {
+        return err_wrap(e, "cannot predict with %s", p->opt->model);
+    }
+    if (model_plan(p->m, &(struct model_plan){.batch = 1, .inference = true}, e) < 0 ||
+        find_label(p, e) < 0) {
+        return -1;
+    }
+    if (p->opt->explain && !(p->gradcam = gradcam_new(p->m, e))) {
+        return -1;
+    }
+    p->prep = (struct image_preprocess){.width = (int)p->info.image_width,
+                                        .height = (int)p->info.image_height};
+    memcpy(p->prep.norm.mean, p->info.mean, sizeof(p->info.mean));
+    memcpy(p->prep.norm.std, p->info.std, sizeof(p->info.std));
+    p->x = xcalloc((size_t)3 * p->info.image_width * p->info.image_height, sizeof(float));
+    return 0;
+}
+
+static void close_predictor(struct predictor *p)
+{
+    for (size_t i = 0; i < p->row_count; i++) {
+        image_release((struct image *)p->rows[i].picture);
+    }
+    gradcam_free(p->gradcam);
+    free(p->x);
+    model_free(p->m);
+}
+
+/* Keeps the picture and its heat map for the sheet. */
+static int explain(struct predictor *p, const struct value *one, struct err *e)
+{
+    struct arena *a = p->a;
+    size_t height, width, label = p->label;
+    const char *path = value_get(one, "path")->s.p;
+    label = label < p->info.class_count ? label : gradcam_best(p->gradcam);
+    const char *name = p->info.classes[label], *best = value_get(one, "image")->s.p;
+    gradcam_size(p->gradcam, &height, &width);
+    float *heat = ARENA_ARRAY(a, height * width, float);
+    struct image *picture = ARENA_ARRAY(a, 1, struct image);
+    *picture = (struct image)IMAGE_INIT;
+    if (image_load(path, &p->prep.decode, picture, e) < 0) {
+        return -1;
+    }
+    gradcam_heat(p->gradcam, label, heat);
+    const char *says = arena_printf(a, "%s, %.1f %%", best, 100 * value_get(one, "confidence")->f);
+    if (strcmp(best, name) != 0) {
+        double share = value_get(value_get(one, "probabilities"), name)->f;
+        says = arena_printf(a, "%s; shown is %s, %.1f %%", says, name, 100 * share);
+    }
+    p->rows[p->row_count++] = (struct chart_explained){picture, heat, height, width, says, path};
+    return 0;
+}
+
+static struct value *predict_one(struct predictor *p, const char *path)
 {
     struct err e = ERR_INIT;
-    if (image_load_chw(path, prep, x, &e) < 0) {
-        struct value *bad = value_map(a);
-        value_set(a, bad, "path", value_cstr(a, path));
-        value_set(a, bad, "error", value_cstr(a, e.text));
-        return bad;
+    if (image_load_chw(path, &p->prep, p->x, &e) == 0) {
+        const float *logits = NULL;
+        if (p->gradcam) {
+            logits = gradcam_forward(p->gradcam, p->x);
+        } else {
+            model_forward(p->m, &(struct model_batch){.x = p->x, .count = 1, .mode = MODEL_EVAL});
+            logits = model_logits(p->m);
+        }
+        struct value *one = answer(p->a, &p->info, path, logits);
+        if (!p->gradcam || explain(p, one, &e) == 0) {
+            return one;
+        }
     }
-    model_forward(m, &(struct model_batch){.x = x, .count = 1, .mode = MODEL_EVAL});
-    return answer(a, info, path, model_logits(m));
+    struct value *bad = value_map(p->a);
+    value_set(p->a, bad, "path", value_cstr(p->a, path));
+    value_set(p->a, bad, "error", value_cstr(p->a, e.text));
+    return bad;
+}
+
+static int write_sheet(struct predictor *p, struct err *e)
+{
+    struct image im = IMAGE_INIT;
+    struct chart_explain c = {
+        .title = p->row_count == 1 ? "What speaks for this class" : NULL,
+        .note = arena_printf(p->a,
+                             "Grad-CAM of %s, stretched over the picture; each map is shown "
+                             "relative to its own maximum",
+                             p->info.arch),
+        .rows = p->rows,
+        .count = p->row_count};
+    if (p->row_count == 0) {
+        return 0; /* no picture could be read, which is said already */
+    }
+    if (chart_explain(&c, &im, e) < 0 || fs_mkdirs_for(p->opt->explain, e) < 0) {
+        return -1;
+    }
+    int rc = chart_save(&im, p->opt->explain, e);
+    image_release(&im);
+    return rc;
 }
 
 struct value *predict_run(struct arena *a, const struct predict_options *opt, size_t *failed,
                           struct err *e)
 {
-    struct modelfile_info info;
     struct names names = {.a = a};
+    struct predictor *p = xcalloc(1, sizeof(*p));
     struct value *list = NULL;
-    float *x = NULL;
     *failed = 0;
-    struct model *m = model_open(opt->model, opt->par, a, &info, e);
-    if (!m) {
-        err_wrap(e, "cannot predict with %s", opt->model);
-        return NULL;
-    }
-    if (list_pictures(&names, opt, e) < 0 ||
-        model_plan(m, &(struct model_plan){.batch = 1, .inference = true}, e) < 0) {
+    p->a = a;
+    p->opt = opt;
+    if (open_predictor(p, e) < 0 || list_pictures(&names, opt, e) < 0) {
         goto out;
     }
-    struct image_preprocess prep = {.width = (int)info.image_width,
-                                    .height = (int)info.image_height};
-    memcpy(prep.norm.mean, info.mean, sizeof(info.mean));
-    memcpy(prep.norm.std, info.std, sizeof(info.std));
-    x = xcalloc((size_t)3 * info.image_width * info.image_height, sizeof(float));
+    if (opt->explain && names.count > CHART_EXPLAIN_MAX) {
+        err_set(e, ERR_USAGE, "--explain draws at most %d pictures in one sheet, these are %zu",
+                CHART_EXPLAIN_MAX, names.count);
+        goto out;
+    }
     list = value_list(a);
     for (size_t i = 0; i < names.count; i++) {
-        struct value *one = predict_one(a, m, &info, &prep, names.items[i], x);
+        struct value *one = predict_one(p, names.items[i]);
         *failed += value_get(one, "error") != NULL;
         value_push(a, list, one);
     }
+    if (opt->explain && write_sheet(p, e) < 0) {
+        list = NULL;
+    }
 out:
     free(names.items);
-    free(x);
-    model_free(m);
+    close_predictor(p);
+    free(p);
     return list;
 }

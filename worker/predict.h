@@ -15,6 +15,7 @@ struct value;
  * Result: a list with one map for each picture, in the order given (a folder gives its pictures, in
  * byte order of their path, and those below it):
  *   {"path": "x.jpg", "image": "Tumor", "confidence": 0.98, "probabilities": {"Normal": 0.02, …}}
+ * With `explain` a sheet shows each picture beside the heat map of its class.
  * A picture that cannot be read gives {"path", "error"} and is counted in *failed.
  */
 
@@ -23,6 +24,8 @@ struct predict_options {
     const char *const *paths;
     size_t count;
     struct par *par;
+    const char *explain; /* where to draw heat maps (gradcam.h), .png; NULL: none */
+    const char *label;   /* the class they are of; NULL: the predicted one */
 };
 
 /* The value lives in `a`. Errors: the model, a path that does not exist, a folder without pictures.

@@ -10,6 +10,7 @@
 #include "err.h"
 #include "num.h"
 #include "opt.h"
+#include "runs_plot.h"
 #include "runs_view.h"
 #include "table.h"
 
@@ -344,8 +345,14 @@ static void compare_json(struct arena *a, const struct run_record *runs, size_t 
     runs_print_json(o);
 }
 
-static int compare(struct runs_session *s, const struct opt_list *words, bool all, bool json,
-                   struct err *e)
+struct compare_options {
+    bool json, all;
+    const char *plot;
+    struct opt_list metrics;
+};
+
+static int compare(struct runs_session *s, const struct opt_list *words,
+                   const struct compare_options *o, struct err *e)
 {
     struct arena *a = &s->arena;
     struct run_record *runs = ARENA_ARRAY(a, words->count, struct run_record);
@@ -358,9 +365,16 @@ static int compare(struct runs_session *s, const struct opt_list *words, bool al
         }
     }
     size_t n = words->count;
-    struct value *params = choose(a, gather(a, runs, n, true), runs, n, all);
+    struct value *params = choose(a, gather(a, runs, n, true), runs, n, o->all);
     struct value *metrics = choose(a, gather(a, runs, n, false), runs, n, true);
-    if (json) {
+    if (o->plot) {
+        struct value *differing = choose(a, gather(a, runs, n, true), runs, n, false);
+        const struct runs_plot plot = {runs, n, differing, &o->metrics, o->plot};
+        if (runs_plot(s, &plot, e) < 0) {
+            return -1;
+        }
+    }
+    if (o->json) {
         compare_json(a, runs, n, params, metrics);
     } else {
         compare_table(a, "Param", "no params differ", params, runs, n, false);
@@ -375,16 +389,22 @@ static int runs_compare(int argc, char **argv)
     struct runs_session s;
     struct err e = ERR_INIT;
     struct opt_list args = {0};
-    bool json = false, all = false;
+    struct compare_options o = {0};
     const struct opt options[] = {
-        {OPT_FLAG, 0, "json", NULL, "Answer with one JSON object.", &json, NULL},
-        {OPT_FLAG, 'a', "all", NULL, "Show also the params that are the same.", &all, NULL},
+        {OPT_FLAG, 0, "json", NULL, "Answer with one JSON object.", &o.json, NULL},
+        {OPT_FLAG, 'a', "all", NULL, "Show also the params that are the same.", &o.all, NULL},
+        {OPT_STR, 0, "plot", "FILE", "Also draw curves, as .svg or .png.", &o.plot, NULL},
+        {OPT_LIST, 'm', "metric", "NAME",
+         "Metric to plot; may be given several times (val_loss and val_accuracy).", &o.metrics,
+         NULL},
         OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron runs compare [OPTION]… RUN RUN…",
-        .about = "Compares runs: the params that differ, and the last value of every metric.",
+        .about = "Compares runs: the params that differ, the last value of every metric, and, with "
+                 "--plot, the curves of some.",
         .examples = "nephron runs compare 018f3c 018f3d\n"
-                    "nephron runs compare latest 018f3c --json",
+                    "nephron runs compare latest 018f3c --json\n"
+                    "nephron runs compare 018f3c 018f3d --plot sweep.svg --metric val_loss",
         .options = options,
         .min_args = 2,
         .max_args = OPT_ANY};
@@ -393,12 +413,13 @@ static int runs_compare(int argc, char **argv)
         if (runs_open(&s, &e) < 0) {
             rc = runs_report(&e);
         } else {
-            rc = compare(&s, &args, all, json, &e);
+            rc = compare(&s, &args, &o, &e);
             runs_close(&s);
             rc = rc < 0 ? runs_report(&e) : runs_finish(0);
         }
     }
     opt_list_release(&args);
+    opt_list_release(&o.metrics);
     return rc;
 }
 

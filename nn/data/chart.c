@@ -181,6 +181,21 @@ int chart_beside(const struct image *left, const struct image *right, struct ima
     return 0;
 }
 
+int chart_above(const struct image *top, const struct image *below, struct image *out,
+                struct err *e)
+{
+    int width = top->width > below->width ? top->width : below->width;
+
+    if (top->height + below->height > IMAGE_MAX_SIDE_PX) {
+        return err_set(e, ERR_LIMIT, "panels of %d and %d pixels are too high", top->height,
+                       below->height);
+    }
+    canvas_init(out, width, top->height + below->height, white);
+    canvas_paste(out, 0, 0, top->px, top->width, top->height);
+    canvas_paste(out, 0, top->height, below->px, below->width, below->height);
+    return 0;
+}
+
 int chart_save(const struct image *im, const char *path, struct err *e)
 {
     return image_save(path, im->px, im->width, im->height, e);

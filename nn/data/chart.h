@@ -42,20 +42,41 @@ int chart_lines(const struct chart_lines *c, struct image *out, struct err *e);
 int chart_beside(const struct image *left, const struct image *right, struct image *out,
                  struct err *e);
 
+/* The same, one above the other. */
+int chart_above(const struct image *top, const struct image *below, struct image *out,
+                struct err *e);
+
 struct chart_cell {
     const uint8_t *px; /* RGB8, width x height */
     int width, height;
     const char *caption[3]; /* lines below the thumbnail; NULL: none */
+    const uint8_t *beside;  /* a second picture of that size to its right; NULL: none */
 };
 struct chart_sheet {
     const char *title;
     const char *note;
     const struct chart_cell *cells;
     size_t count; /* 0: the sheet says "none" */
-    int columns;  /* 0: 6 */
+    int columns;  /* 0: 6, or 3 of two pictures each */
     int thumb_px; /* 0: 128 */
 };
 int chart_sheet(const struct chart_sheet *c, struct image *out, struct err *e);
+
+/* A picture and where in it the network sees what speaks for a class (gradcam.h). */
+struct chart_explained {
+    const struct image *picture;
+    const float *heat; /* (heat_height, heat_width), >= 0 */
+    size_t heat_height, heat_width;
+    const char *says; /* "Tumor, 98.3 %" */
+    const char *name; /* of the picture */
+};
+struct chart_explain {
+    const char *title, *note; /* may be NULL */
+    const struct chart_explained *rows;
+    size_t count; /* 1..CHART_EXPLAIN_MAX */
+};
+#define CHART_EXPLAIN_MAX 40
+int chart_explain(const struct chart_explain *c, struct image *out, struct err *e);
 
 /* PNG (or JPEG by extension), atomically. */
 int chart_save(const struct image *im, const char *path, struct err *e);

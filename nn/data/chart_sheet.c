@@ -6,15 +6,17 @@
 #include "err.h"
 #include "image.h"
 
+#include <stdbool.h>
 #include <stdlib.h>
 
-enum { MARGIN = 24, GAP = 16, CAPTION_CAP = 9, CAPTION_STEP = 16, MAX_CELLS = 1000 };
+enum { MARGIN = 24, GAP = 16, CAPTION_CAP = 9, CAPTION_STEP = 16, PAIR_GAP = 2, MAX_CELLS = 1000 };
 
 static const struct rgb ink_dark = {0x22, 0x26, 0x2b}, ink_soft = {0x5c, 0x64, 0x6e},
                         white = {255, 255, 255};
 
 struct sheet_plan {
     int columns, rows, thumb, caption_lines, cell_height;
+    int cell_width; /* one thumbnail, or two */
     int width, height, top;
 };
 
@@ -30,29 +32,44 @@ static int count_captions(const struct chart_sheet *c)
     return most;
 }
 
+static bool in_pairs(const struct chart_sheet *c)
+{
+    bool pairs = false;
+
+    for (size_t i = 0; i < c->count; i++) {
+        pairs = pairs || c->cells[i].beside != NULL;
+    }
+    return pairs;
+}
+
 static struct sheet_plan plan_sheet(const struct chart_sheet *c)
 {
-    struct sheet_plan p = {.columns = c->columns > 0 ? c->columns : 6,
+    bool pairs = in_pairs(c);
+    struct sheet_plan p = {.columns = c->columns > 0 ? c->columns
+                                      : pairs        ? 3
+                                                     : 6,
                            .thumb = c->thumb_px > 0 ? c->thumb_px : 128,
                            .caption_lines = count_captions(c),
                            .top = 64};
 
     if (c->count > 0 && (size_t)p.columns > c->count) {
-        p.columns = c->count < 3 ? 3 : (int)c->count; /* narrow sheets, but room for the title */
+        p.columns =
+            c->count < 3 && !pairs ? 3 : (int)c->count; /* narrow sheets, but room for the title */
     }
+    p.cell_width = pairs ? 2 * p.thumb + PAIR_GAP : p.thumb;
     p.rows = (int)((c->count + (size_t)p.columns - 1) / (size_t)p.columns);
     p.rows = p.rows < 1 ? 1 : p.rows;
     p.cell_height = p.thumb + 8 + CAPTION_STEP * p.caption_lines + GAP;
-    p.width = 2 * MARGIN + p.columns * p.thumb + (p.columns - 1) * GAP;
+    p.width = 2 * MARGIN + p.columns * p.cell_width + (p.columns - 1) * GAP;
     p.height = p.top + p.rows * p.cell_height + (c->note ? 34 : 10);
     return p;
 }
 
-/* Fits the picture into the square, keeping its shape: shrinks by area, grows by nearest. */
-static void draw_thumb(struct image *im, const struct chart_cell *cell, int x, int y, int side)
+/* Fits the picture into the square, keeping its shape: shrinks by area, grows smoothly. */
+static void draw_thumb(struct image *im, const struct chart_cell *cell, const uint8_t *from, int x,
+                       int y, int side)
 {
-    const struct image view = {
-        .width = cell->width, .height = cell->height, .px = (uint8_t *)cell->px};
+    const struct image view = {.width = cell->width, .height = cell->height, .px = (uint8_t *)from};
     int longer = cell->width > cell->height ? cell->width : cell->height;
     int width = (int)((long)cell->width * side / longer),
         height = (int)((long)cell->height * side / longer);
@@ -60,7 +77,7 @@ static void draw_thumb(struct image *im, const struct chart_cell *cell, int x, i
     width = width < 1 ? 1 : width;
     height = height < 1 ? 1 : height;
     uint8_t *px = xmalloc((size_t)width * (size_t)height * 3);
-    image_resize(&view, longer >= side ? IMAGE_AREA : IMAGE_NEAREST, width, height, px);
+    image_resize(&view, longer >= side ? IMAGE_AREA : IMAGE_BILINEAR, width, height, px);
     canvas_rect(im, x, y, side, side, RGB(0x101214));
     canvas_paste(im, x + (side - width) / 2, y + (side - height) / 2, px, width, height);
     free(px);
@@ -69,9 +86,13 @@ static void draw_thumb(struct image *im, const struct chart_cell *cell, int x, i
 static void draw_cell(struct image *im, const struct chart_cell *cell, const struct sheet_plan *p,
                       int x, int y)
 {
-    struct text_style style = {.cap_px = CAPTION_CAP, .colour = ink_dark, .max_width = p->thumb};
+    struct text_style style = {
+        .cap_px = CAPTION_CAP, .colour = ink_dark, .max_width = p->cell_width};
 
-    draw_thumb(im, cell, x, y, p->thumb);
+    draw_thumb(im, cell, cell->px, x, y, p->thumb);
+    if (cell->beside != NULL) {
+        draw_thumb(im, cell, cell->beside, x + p->thumb + PAIR_GAP, y, p->thumb);
+    }
     for (int k = 0; k < 3; k++) {
         if (cell->caption[k] != NULL) {
             style.colour = k == 0 ? ink_dark : ink_soft;
@@ -113,7 +134,7 @@ int chart_sheet(const struct chart_sheet *c, struct image *out, struct err *e)
     canvas_text(out, MARGIN, 38, &title, c->title ? c->title : "Pictures");
     for (size_t i = 0; i < c->count; i++) {
         int column = (int)(i % (size_t)p.columns), row = (int)(i / (size_t)p.columns);
-        draw_cell(out, &c->cells[i], &p, MARGIN + column * (p.thumb + GAP),
+        draw_cell(out, &c->cells[i], &p, MARGIN + column * (p.cell_width + GAP),
                   p.top + row * p.cell_height);
     }
     if (c->count == 0) {

@@ -36,7 +36,7 @@ static int check_config(const struct model_config *c, struct err *e)
     if (c->shards > SHARD_MAX) {
         return err_set(e, ERR_CONFIG, "%zu shards: expected 1 to %d", c->shards, SHARD_MAX);
     }
-    if (c->hidden > 65536 || c->freeze < MODEL_FREEZE_FEATURES) {
+    if (c->hidden > 65536 || c->freeze < MODEL_FREEZE_BUT_LAST) {
         return err_set(e, ERR_CONFIG, "hidden width %zu or freeze %d out of range", c->hidden,
                        c->freeze);
     }

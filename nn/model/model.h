@@ -51,6 +51,7 @@ enum model_head {
 
 #define MODEL_FREEZE_NONE 0
 #define MODEL_FREEZE_FEATURES (-1) /* all convolutions (and their batch norms) */
+#define MODEL_FREEZE_BUT_LAST (-2) /* all convolutions but the last: for heat maps (gradcam.h) */
 
 struct model_config {
     const char *name;     /* vgg11, vgg13, vgg16, vgg19, and each with _bn */
@@ -189,6 +190,9 @@ const float *model_logits(const struct model *m);
  * computed once and fed back with model_batch.features. Size of one row; 0 when nothing is frozen.
  */
 size_t model_feature_size(const struct model *m);
+/* Shape of a row, and where its element (c, y, x) lies. */
+void model_feature_shape(const struct model *m, size_t *c, size_t *h, size_t *w);
+size_t model_feature_at(const struct model *m, size_t c, size_t y, size_t x);
 /* Runs the frozen layers alone on x (count, ...); returned borrowed (count, model_feature_size). */
 const float *model_features(struct model *m, const float *x, size_t count);
 

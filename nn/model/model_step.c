@@ -163,6 +163,21 @@ size_t model_feature_size(const struct model *m)
     return m->first_trainable == 0 ? 0 : blob_size(layer_in(&m->layers[m->first_trainable]));
 }
 
+void model_feature_shape(const struct model *m, size_t *c, size_t *h, size_t *w)
+{
+    const struct blob *b = layer_in(&m->layers[m->first_trainable]);
+    *c = b->c;
+    *h = b->h;
+    *w = b->w;
+}
+
+size_t model_feature_at(const struct model *m, size_t c, size_t y, size_t x)
+{
+    const struct layer *l = &m->layers[m->first_trainable];
+    const struct blob *b = layer_in(l);
+    return layer_is_dense(l) ? (c * b->h + y) * b->w + x : (y * b->w + x) * b->c + c;
+}
+
 const float *model_features(struct model *m, const float *x, size_t count)
 {
     start_step(m, &(struct model_batch){.x = x, .count = count, .mode = MODEL_EVAL});

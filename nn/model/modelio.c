@@ -407,12 +407,14 @@ static int read_size_key(const struct modelfile_info *info, const char *key, siz
     return 0;
 }
 
-struct model *model_from_info(const struct modelfile_info *info, struct par *par, struct err *e)
+struct model *model_from_info(const struct modelfile_info *info, int freeze, struct par *par,
+                              struct err *e)
 {
     struct model_config c = {.name = info->arch,
                              .classes = info->class_count,
                              .height = info->image_height,
                              .width = info->image_width,
+                             .freeze = freeze,
                              .empty = true,
                              .par = par};
     if (model_parse_head(info->head, &c.head, e) < 0 ||
@@ -426,12 +428,18 @@ struct model *model_from_info(const struct modelfile_info *info, struct par *par
 struct model *model_open(const char *path, struct par *par, struct arena *a,
                          struct modelfile_info *info, struct err *e)
 {
+    return model_open_frozen(path, MODEL_FREEZE_NONE, par, a, info, e);
+}
+
+struct model *model_open_frozen(const char *path, int freeze, struct par *par, struct arena *a,
+                                struct modelfile_info *info, struct err *e)
+{
     struct model *m = NULL;
     struct weights *w = weights_open(path, NULL, e);
     if (w == NULL || modelfile_info_from(a, w, path, info, e) < 0) {
         goto out;
     }
-    m = model_from_info(info, par, e);
+    m = model_from_info(info, freeze, par, e);
     if (m == NULL || model_load_weights(m, w, NULL, NULL, e) < 0) {
         err_wrap(e, "%s", path);
         model_free(m);

@@ -59,7 +59,11 @@ int model_save(const struct model *m, const char *path, const struct modelfile_i
  */
 struct model *model_open(const char *path, struct par *par, struct arena *a,
                          struct modelfile_info *info, struct err *e);
+/* model_open with a freeze of model.h, which decides what model_features gives. */
+struct model *model_open_frozen(const char *path, int freeze, struct par *par, struct arena *a,
+                                struct modelfile_info *info, struct err *e);
 /* The model that a description names, its values still zero. Returns new (model_free). */
-struct model *model_from_info(const struct modelfile_info *info, struct par *par, struct err *e);
+struct model *model_from_info(const struct modelfile_info *info, int freeze, struct par *par,
+                              struct err *e);
 
 #endif

@@ -120,6 +120,9 @@ int vgg_build(struct model *m, struct err *e)
         return err_set(e, ERR_CONFIG, "no model '%s'; known are %s", m->name, model_names());
     }
     int convs = count_convs(v);
+    if (m->config.freeze == MODEL_FREEZE_BUT_LAST) {
+        m->config.freeze = convs - 1;
+    }
     if (m->config.freeze > convs) {
         return err_set(e, ERR_CONFIG, "cannot freeze %d convolutions: %s has %d", m->config.freeze,
                        m->name, convs);

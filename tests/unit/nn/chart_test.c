@@ -6,6 +6,7 @@
 
 #include "canvas.h"
 #include "chart.h"
+#include "heatmap.h"
 #include "strokefont.h"
 
 #include <math.h>
@@ -207,7 +208,10 @@ static void sheets_show_thumbnails(void **state)
     memset(px, 200, sizeof(px));
     for (int i = 0; i < 7; i++) {
         cells[i] = (struct chart_cell){
-            px, 30, 20, {"Tumor- p051 s02.jpg", "true Tumor", "said Normal, 97.3 %"}};
+            .px = px,
+            .width = 30,
+            .height = 20,
+            .caption = {"Tumor- p051 s02.jpg", "true Tumor", "said Normal, 97.3 %"}};
     }
     struct chart_sheet c = {.title = "Misclassified slices", .cells = cells, .count = 7};
     check_ok(chart_sheet(&c, &im, &e), e);
@@ -250,9 +254,56 @@ static void panels_and_files(void **state)
     check_remove(dir);
 }
 
+static double distance(struct rgb a, struct rgb b)
+{
+    return abs(a.r - b.r) + abs(a.g - b.g) + abs(a.b - b.b);
+}
+
+static void heat_lies_where_it_is(void **state)
+{
+    struct image im = IMAGE_INIT, out = IMAGE_INIT;
+    const float heat[4] = {0, 0, 0, 3}, none[4] = {0};
+    canvas_init(&im, 40, 60, RGB(0x808080));
+    heatmap_overlay(&im, heat, 2, 2, &out);
+    assert_true(out.width == 40 && out.height == 60);
+    const uint8_t *cold = out.px, *hot = out.px + 3 * (59 * 40 + 39);
+    assert_true(cold[0] == 0x80 && cold[1] == 0x80 && cold[2] == 0x80); /* shows through */
+    assert_true(hot[0] > hot[2] + 60);                                  /* red */
+    image_release(&out);
+    heatmap_overlay(&im, none, 2, 2, &out);
+    assert_memory_equal(out.px, im.px, 3 * 40 * 60);
+    image_release(&out);
+    image_release(&im);
+    /* The ends and the middle of the published table. */
+    assert_true(distance(heatmap_colour(0), RGB(0x30123b)) < 60);
+    assert_true(distance(heatmap_colour(0.5), RGB(0xa2fc3c)) < 60);
+    assert_true(distance(heatmap_colour(1), RGB(0x7a0403)) < 60);
+}
+
+static void explained_pictures_stand_beside_their_maps(void **state)
+{
+    struct err e = ERR_INIT;
+    struct image im = IMAGE_INIT, wide = IMAGE_INIT, out = IMAGE_INIT;
+    const float heat[4] = {0, 1, 0, 0};
+    canvas_init(&im, 90, 90, RGB(0x404040));
+    canvas_init(&wide, 300, 20, RGB(0xc0c0c0));
+    struct chart_explained rows[2] = {{&im, heat, 2, 2, "Tumor, 98.1 %", "a.jpg"},
+                                      {&wide, heat, 1, 4, "Normal, 51.0 %", "b.jpg"}};
+    struct chart_explain c = {.rows = rows, .count = 2, .note = "note"};
+    check_ok(chart_explain(&c, &out, &e), e);
+    assert_true(out.width > 640 && out.height > 2 * 320);
+    image_release(&out);
+    c.count = CHART_EXPLAIN_MAX + 1;
+    assert_int_equal(chart_explain(&c, &out, &e), -1);
+    image_release(&im);
+    image_release(&wide);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(heat_lies_where_it_is),
+        cmocka_unit_test(explained_pictures_stand_beside_their_maps),
         cmocka_unit_test(every_glyph_has_ink_in_its_box),
         cmocka_unit_test(text_stays_where_it_is_put),
         cmocka_unit_test(strokes_are_smooth_and_clipped),
