@@ -71,6 +71,7 @@ void run_begin(struct run *r, const struct event_sink *sink, const struct run_op
     const char *project = opt->project ? opt->project : path_cwd(&a);
     const char *host = run_facts_host(&a);
     const char *stage = opt->stage ? opt->stage : getenv("NEPHRON_STAGE");
+    stage = stage ? stage : getenv("DVC_STAGE"); /* what DVC tells its stages, and we ours */
     if (!opt->light) {
         run_facts_git(&a, project, r->id, &git);
     }
@@ -177,8 +178,7 @@ void run_rank(const struct run *r, const struct run_rank *s)
     event_emit(r->sink, EVENT_RANK, r->id, "rank", int_text(rank, s->rank), "host", s->host, "pid",
                s->pid ? int_text(pid, s->pid) : NULL, "state", s->state, "stage", s->stage,
                "img_per_s", has_speed ? speed : NULL, "step_ms", s->step_ms > 0 ? step : NULL,
-               "rss_bytes",
-               s->rss_bytes ? int_text(rss, (int64_t)s->rss_bytes) : NULL, NULL);
+               "rss_bytes", s->rss_bytes ? int_text(rss, (int64_t)s->rss_bytes) : NULL, NULL);
 }
 
 void run_finish(const struct run *r, enum run_status status, int exit_code, const char *error)

@@ -39,7 +39,7 @@ struct run_options {
     const char *name;       /* NULL: the kind */
     const char *experiment; /* NULL: left out */
     const char *parent;     /* run id; NULL: $NEPHRON_PARENT_RUN when that is a run id */
-    const char *stage;      /* stage name; NULL: $NEPHRON_STAGE or left out */
+    const char *stage;      /* stage name; NULL: $NEPHRON_STAGE, $DVC_STAGE or left out */
     int argc;               /* the command line; secrets in URLs are taken out */
     char *const *argv;
     const char *project; /* where git and dvc.lock are looked at; NULL: the current folder */
