@@ -430,8 +430,8 @@ out:
 static int do_predict(struct predict_words *w, struct err *e)
 {
     struct settings s;
-    if (w->opt.label && !w->opt.explain) {
-        err_set(e, ERR_USAGE, "--class is for --explain");
+    if ((w->opt.label || w->opt.heat) && !w->opt.explain) {
+        err_set(e, ERR_USAGE, "--class and --heat are for --explain");
         return 2;
     }
     if (w->opt.model) {
@@ -459,6 +459,8 @@ static int run_predict(const struct mpi_context *x, int argc, char **argv, struc
          "draw where in the pictures the class is seen (Grad-CAM)", &w.opt.explain, NULL},
         {OPT_STR, 0, "class", "NAME", "with --explain: of this class, not the predicted one",
          &w.opt.label, NULL},
+        {OPT_STR, 0, "heat", "FILE.json", "with --explain: also the numbers of the maps",
+         &w.opt.heat, NULL},
         OPT_END,
     };
     const struct opt_spec spec = {

@@ -7,6 +7,7 @@
 #include "fs.h"
 #include "gradcam.h"
 #include "image.h"
+#include "json.h"
 #include "model.h"
 #include "modelfile.h"
 #include "modelio.h"
@@ -95,6 +96,7 @@ struct predictor {
     size_t label;            /* their class; class_count: the predicted one */
     struct chart_explained rows[CHART_EXPLAIN_MAX];
     size_t row_count;
+    struct value *heat; /* a list: the numbers behind the maps */
 };
 
 static int find_label(struct predictor *p, struct err *e)
@@ -151,6 +153,25 @@ static void close_predictor(struct predictor *p)
     model_free(p->m);
 }
 
+static void keep_numbers(struct predictor *p, const char *path, const char *name, const float *heat)
+{
+    struct arena *a = p->a;
+    struct value *one = value_map(a), *rows = value_list(a);
+    size_t height, width;
+    gradcam_size(p->gradcam, &height, &width);
+    for (size_t y = 0; y < height; y++) {
+        struct value *row = value_list(a);
+        for (size_t x = 0; x < width; x++) {
+            value_push(a, row, value_float(a, (double)heat[y * width + x]));
+        }
+        value_push(a, rows, row);
+    }
+    value_set(a, one, "path", value_cstr(a, path));
+    value_set(a, one, "class", value_cstr(a, name));
+    value_set(a, one, "heat", rows);
+    value_push(a, p->heat, one);
+}
+
 /* Keeps the picture and its heat map for the sheet. */
 static int explain(struct predictor *p, const struct value *one, struct err *e)
 {
@@ -167,6 +188,7 @@ static int explain(struct predictor *p, const struct value *one, struct err *e)
         return -1;
     }
     gradcam_heat(p->gradcam, label, heat);
+    keep_numbers(p, path, name, heat);
     const char *says = arena_printf(a, "%s, %.1f %%", best, 100 * value_get(one, "confidence")->f);
     if (strcmp(best, name) != 0) {
         double share = value_get(value_get(one, "probabilities"), name)->f;
@@ -198,6 +220,18 @@ static struct value *predict_one(struct predictor *p, const char *path)
     return bad;
 }
 
+static int write_numbers(struct predictor *p, struct err *e)
+{
+    struct strbuf text;
+    strbuf_init(&text);
+    json_write(&text, p->heat, &(struct json_style){.utf8 = true});
+    strbuf_addch(&text, '\n');
+    int rc = fs_mkdirs_for(p->opt->heat, e);
+    rc = rc == 0 ? fs_write_atomic(p->opt->heat, text.p, text.n, 0, e) : rc;
+    strbuf_release(&text);
+    return rc;
+}
+
 static int write_sheet(struct predictor *p, struct err *e)
 {
     struct image im = IMAGE_INIT;
@@ -217,7 +251,7 @@ static int write_sheet(struct predictor *p, struct err *e)
     }
     int rc = chart_save(&im, p->opt->explain, e);
     image_release(&im);
-    return rc;
+    return rc == 0 && p->opt->heat ? write_numbers(p, e) : rc;
 }
 
 struct value *predict_run(struct arena *a, const struct predict_options *opt, size_t *failed,
@@ -229,6 +263,7 @@ struct value *predict_run(struct arena *a, const struct predict_options *opt, si
     *failed = 0;
     p->a = a;
     p->opt = opt;
+    p->heat = value_list(a);
     if (open_predictor(p, e) < 0 || list_pictures(&names, opt, e) < 0) {
         goto out;
     }

@@ -26,6 +26,7 @@ struct predict_options {
     struct par *par;
     const char *explain; /* where to draw heat maps (gradcam.h), .png; NULL: none */
     const char *label;   /* the class they are of; NULL: the predicted one */
+    const char *heat; /* also the numbers, as JSON: [{"path", "class", "heat": [[…]]}]; or NULL */
 };
 
 /* The value lives in `a`. Errors: the model, a path that does not exist, a folder without pictures.

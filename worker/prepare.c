@@ -100,13 +100,18 @@ static int imagenet_path(const struct settings *s, struct arena *a, bool quiet, 
         cache = path_join(a, home && home[0] ? home : ".", ".cache");
     }
     *path = path_join(a, cache, arena_printf(a, "nephron/weights/%s", file));
-    if (!fs_exists(*path)) {
-        if (fs_mkdirs_for(*path, e) < 0 ||
-            fetch(arena_printf(a, "%s/%s", s->weights_url, file), *path, quiet, e) < 0) {
-            return -1;
-        }
+    if (fs_exists(*path)) {
+        return prepare_check_digest(*path, file, e);
     }
-    return prepare_check_digest(*path, file, e);
+    const char *url = arena_printf(a, "%s/%s", s->weights_url, file);
+    if (fs_mkdirs_for(*path, e) < 0 || fetch(url, *path, quiet, e) < 0) {
+        return -1;
+    }
+    if (prepare_check_digest(*path, file, e) < 0) {
+        fs_remove(*path, NULL); /* it would be refused again and again */
+        return err_wrap(e, "%s sent something else", url);
+    }
+    return 0;
 }
 
 static int load_weights(const struct settings *s, struct model *m, bool quiet, struct strbuf *out,
