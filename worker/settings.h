@@ -60,7 +60,7 @@ struct value;
  *   VALIDATION_SPLIT  number, 0 <= v < 1                           0.2
  *   SPLIT_BY          random | ordered | group | group:REGEX       random
  *   SEED              int >= 0                                     42
- *   DETERMINISTIC     bool                                         true
+ *   DETERMINISTIC     bool; read, but without effect: always so    true
  */
 
 #define SETTINGS_CONFIG "config/config.yaml"
@@ -99,7 +99,6 @@ struct settings {
     enum split_kind split_kind;
     const char *split_pattern; /* NULL: the built-in ones */
     uint64_t seed;
-    bool deterministic;
 };
 
 struct settings_source {

@@ -3,9 +3,12 @@
 
 curve_torch.py pictures SOURCE OUT SIDE [MAX]   class folders of SIDE x SIDE PNG files, as PIL reads and
                                                 resizes them: so that both sides see the same pixels
-curve_torch.py train PROJECT STEPS              repeats the training of a project by its start
+curve_torch.py train PROJECT STEPS [double]     repeats the training of a project by its start
                                                 (base_model_updated.pth), order.csv and params.yaml;
                                                 exit 1 when the loss of a step differs by more than 1e-3
+
+With "double" PyTorch's own distance between fp32 and fp64 is measured too and four times it allowed: batch norm
+on slices with much black is ill-conditioned at the start, PyTorch's first losses differ from fp64 by 3e-5, 3e-4, ...
 """
 import csv
 import pathlib
@@ -64,40 +67,60 @@ def read_batches(project):
         yield (x - mean) / std, torch.tensor([int(r["label"]) for r in rows])
 
 
-def train(project, steps):
+class Training:
+    """One copy of the network with its optimizer, in fp32 or fp64."""
+
+    def __init__(self, params, state, dtype):
+        import torch
+
+        self.dtype, self.clip = dtype, float(params["CLIP_NORM"])
+        self.model = build(params, state).to(dtype)
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=float(params["LEARNING_RATE"]),
+                                         momentum=float(params["MOMENTUM"]),
+                                         weight_decay=float(params["WEIGHT_DECAY"]))
+
+    def step(self, x, labels):
+        import torch
+
+        self.optimizer.zero_grad(set_to_none=True)
+        loss = torch.nn.functional.cross_entropy(self.model(x.to(self.dtype)), labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimizer.step()
+        return loss.item()
+
+
+def train(project, steps, double):
     import torch
 
     torch.set_num_threads(2)
     params = read_params(project / "params.yaml")
     state = torch.load(project / "artifacts/prepare_base_model/base_model_updated.pth", weights_only=True)
-    model = build(params, state)
-    optimizer = torch.optim.SGD(model.parameters(), lr=float(params["LEARNING_RATE"]),
-                                momentum=float(params["MOMENTUM"]),
-                                weight_decay=float(params["WEIGHT_DECAY"]))
+    single = Training(params, state, torch.float32)
+    exact = Training(params, state, torch.float64) if double else None
     ours = [float(row["loss"]) for row in csv.DictReader(open(project / "artifacts/training/steps.csv"))]
-    worst, count = 0.0, 0
+    worst, own, count = 0.0, 0.0, 0
     for step, (x, labels) in enumerate(read_batches(project)):
         if step == steps:
             break
-        optimizer.zero_grad(set_to_none=True)
-        loss = torch.nn.functional.cross_entropy(model(x), labels)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), float(params["CLIP_NORM"]))
-        optimizer.step()
-        worst = max(worst, abs(ours[step] - loss.item()) / abs(loss.item()))
+        theirs = single.step(x, labels)
+        truth = exact.step(x, labels) if exact else theirs
+        worst = max(worst, abs(ours[step] - truth) / abs(truth))
+        own = max(own, abs(theirs - truth) / abs(truth))
         count += 1
-        print(f"step {step:3d}  ours {ours[step]:.6f}  PyTorch {loss.item():.6f}  worst {worst:.2e}")
+        print(f"step {step:3d}  ours {ours[step]:.6f}  PyTorch {theirs:.6f}  worst {worst:.2e}", flush=True)
     if count < steps:
         sys.exit(f"only {count} steps")
-    print(f"{params['MODEL']}, {count} steps: largest relative difference of the loss {worst:.2e}")
-    return worst <= TOLERANCE
+    print(f"{params['MODEL']}, {count} steps: largest relative difference of the loss {worst:.2e}"
+          + (f", PyTorch's own between fp32 and fp64 {own:.2e}" if exact else ""))
+    return worst <= max(TOLERANCE, 4 * own)
 
 
 def main():
     if sys.argv[1] == "pictures":
         pictures(sys.argv[2], sys.argv[3], int(sys.argv[4]), int(sys.argv[5]) if len(sys.argv) > 5 else None)
     else:
-        sys.exit(0 if train(pathlib.Path(sys.argv[2]), int(sys.argv[3])) else 1)
+        sys.exit(0 if train(pathlib.Path(sys.argv[2]), int(sys.argv[3]), len(sys.argv) > 4) else 1)
 
 
 if __name__ == "__main__":
