@@ -67,10 +67,10 @@ int fs_remove_empty_parents(const char *path, const char *stop, struct err *e);
 int fs_copy_tree(const char *from, const char *to, struct err *e);
 
 enum fs_link {
-    FS_REFLINK,  /* copy-on-write clone; ERR_IO where the file system has none */
+    FS_REFLINK, /* copy-on-write clone; ERR_IO where the file system has none */
     FS_HARDLINK,
-    FS_SYMLINK,  /* absolute target */
-    FS_COPY,     /* copy_file_range, falling back to read/write */
+    FS_SYMLINK, /* absolute target */
+    FS_COPY,    /* copy_file_range, falling back to read/write */
 };
 /* Makes `dst` (which must not exist) a link or copy of `src` with permissions `mode`
  * (ignored for links). */

@@ -39,8 +39,8 @@ void proc_begin(void)
 
 /* What the child finds at 0, 1, 2, and our ends. */
 struct stdio_plan {
-    int child[3]; /* descriptor to put there, -1: inherit */
-    int ours[3];  /* -1: no pipe */
+    int child[3];  /* descriptor to put there, -1: inherit */
+    int ours[3];   /* -1: no pipe */
     bool owned[3]; /* child[i] is ours to close after the start */
 };
 

@@ -24,12 +24,13 @@ struct err;
 void proc_begin(void);
 
 struct proc_options {
-    const char *const *argv; /* NULL-terminated; argv[0] is searched in PATH */
-    const char *cwd;         /* NULL: inherit */
-    const char *const *env;  /* NULL-terminated "K=V" list; NULL: inherit */
+    const char *const *argv;            /* NULL-terminated; argv[0] is searched in PATH */
+    const char *cwd;                    /* NULL: inherit */
+    const char *const *env;             /* NULL-terminated "K=V" list; NULL: inherit */
     int stdin_fd, stdout_fd, stderr_fd; /* 0: inherit; PROC_PIPE, PROC_NULL or a descriptor > 2 */
-    bool new_group;          /* own process group, so that proc_kill reaches grandchildren */
-    bool die_with_parent;    /* killed by the kernel when the starting thread dies, by whatever cause */
+    bool new_group; /* own process group, so that proc_kill reaches grandchildren */
+    bool
+        die_with_parent; /* killed by the kernel when the starting thread dies, by whatever cause */
 };
 
 #define PROC_PIPE (-1)

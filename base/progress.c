@@ -101,7 +101,8 @@ static void redraw(struct progress *p)
         return;
     }
     struct winsize size;
-    size_t width = ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
+    size_t width =
+        ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 1 ? size.ws_col : 80;
     struct strbuf line;
     strbuf_init(&line);
     compose(&line, p, now);

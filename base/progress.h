@@ -26,6 +26,6 @@ void progress_total(struct progress *p, uint64_t total);
 void progress_note(struct progress *p, const char *text); /* shown behind the bar: "loss 0.31" */
 /* Takes the line away, so that another can be printed; the next update draws it again. */
 void progress_clear(struct progress *p);
-void progress_free(struct progress *p);                   /* clears the line; NULL is fine */
+void progress_free(struct progress *p); /* clears the line; NULL is fine */
 
 #endif

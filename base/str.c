@@ -291,7 +291,8 @@ struct str strbuf_str(const struct strbuf *b)
 
 void strbuf_add_shell_word(struct strbuf *b, struct str word)
 {
-    static const char safe[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
+    static const char safe[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789@%+=:,./-_";
     bool plain = word.n > 0;
     for (size_t i = 0; i < word.n && plain; i++) {
         plain = word.p[i] != '\0' && strchr(safe, word.p[i]) != NULL;

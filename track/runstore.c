@@ -293,9 +293,9 @@ static void add_log(struct words *w, const struct runstore *s, const char *run,
 /* Fields of the JSON that are numbers there. */
 static bool is_number_field(const char *key)
 {
-    static const char *const numbers[] = {"rank",      "pid",          "start_ms",
-                                          "end_ms",    "exit_code",    "img_per_s",
-                                          "step_ms",   "rss_bytes", "heartbeat_ms", NULL};
+    static const char *const numbers[] = {"rank",         "pid",       "start_ms", "end_ms",
+                                          "exit_code",    "img_per_s", "step_ms",  "rss_bytes",
+                                          "heartbeat_ms", NULL};
     return key_in(key, numbers);
 }
 

@@ -26,8 +26,8 @@
 /* Fields of a stage or rank as in the contract; an event names some, the record has all. */
 static const char *const stage_fields[] = {"status",   "reason", "rank",     "host",
                                            "start_ms", "end_ms", "exit_code"};
-static const char *const rank_fields[] = {"host",  "pid",       "state",
-                                          "stage", "img_per_s", "step_ms", "rss_bytes"};
+static const char *const rank_fields[] = {"host",      "pid",     "state",    "stage",
+                                          "img_per_s", "step_ms", "rss_bytes"};
 #define STATE_FIELDS 7
 
 struct sink_unit { /* the last state of a stage or rank */

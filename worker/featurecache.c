@@ -125,8 +125,6 @@ static void hash_machine(struct digest *d)
         }
     }
     strbuf_release(&cpu);
-    const char *forced = getenv("OPENBLAS_CORETYPE");
-    hash_text(d, forced ? forced : "");
 }
 
 static void hash_model(struct digest *d, const struct model *m)
@@ -251,6 +249,7 @@ static int compute(struct featurecache *f, size_t begin, size_t end, float *out,
         }
         memcpy(out + (at - begin) * f->row, model_features(f->opt.model, j.x, n),
                n * f->row * sizeof(float));
+        comm_idle(f->opt.comm);
     }
     free(j.scratch);
     free(j.x);

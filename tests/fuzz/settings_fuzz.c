@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     memcpy(text, data, size);
     text[size] = text[size + 1] = 0;
-    if (settings_parse(&s, text, text + strlen(text) + 1, &e) < 0) {
+    if (settings_parse(&s, text, text + strlen(text) + 1, NULL, &e) < 0) {
         if (e.text[0] == 0) {
             abort();
         }

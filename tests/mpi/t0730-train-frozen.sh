@@ -2,7 +2,13 @@
 
 test_description='frozen features are computed once and kept: the same bits with and without'
 
-. "$(dirname "$0")/train-lib.sh"
+if ! command -v mpirun >/dev/null 2>&1; then
+    echo 'SKIP: this test needs mpirun'
+    exit 77
+fi
+
+. /usr/share/sharness/sharness.sh
+. "$NEPHRON_SOURCE_DIR/tests/mpi/train-lib.sh"
 
 # The folder $1 without kept features.
 forget() {
@@ -18,9 +24,8 @@ keep_nothing() {
 }
 
 test_expect_success 'with and without kept features, on 1, 2 and 4 ranks: equal' '
-    project start "EPOCHS=1 MODEL=vgg11_bn" && (cd start && "$N" train -q) &&
-    project f "MODEL=vgg11_bn WEIGHTS=../start/artifacts/training/model.pth FREEZE=features \
-        AUGMENTATION=False EPOCHS=3" &&
+    small_project start EPOCHS=1 MODEL=vgg11_bn && (cd start && "$N" train -q) &&
+    small_project f MODEL=vgg11_bn WEIGHTS=../start/artifacts/training/model.pth FREEZE=features AUGMENTATION=False EPOCHS=3 &&
     cp -r f without && keep_nothing without 0 &&
     (cd without && ranks 2 "$N" train -q --fresh) && results without >expect &&
     test ! -e without/.nephron/features &&

@@ -2,7 +2,13 @@
 
 test_description='a matrix over LEARNING_RATE on groups of ranks, compared as a table and as curves; heat maps'
 
-. "$(dirname "$0")/train-lib.sh"
+if ! command -v mpirun >/dev/null 2>&1; then
+    echo 'SKIP: this test needs mpirun'
+    exit 77
+fi
+
+. /usr/share/sharness/sharness.sh
+. "$NEPHRON_SOURCE_DIR/tests/mpi/train-lib.sh"
 
 NEPHRON=$NEPHRON_BIN_DIR/nephron
 PATH=$NEPHRON_BIN_DIR:$PATH
@@ -13,7 +19,7 @@ example() {
 }
 
 test_expect_success 'the documented sweep: two trainings on two ranks each' '
-    project s "EPOCHS=2" && example >s/dvc.yaml && grep "matrix:" s/dvc.yaml &&
+    small_project s EPOCHS=2 && example >s/dvc.yaml && grep "matrix:" s/dvc.yaml &&
     cd s && git init -q . && "$NEPHRON" init -q && ranks 4 "$NEPHRON" repro >../repro.out 2>&1; code=$?; cd .. &&
     { test $code = 0 || { cat repro.out; false; }; } &&
     for rate in 0.01 0.1; do

@@ -2,7 +2,13 @@
 
 test_description='WEIGHTS: imagenet: what is fetched is checked, and without a network the words say what to do'
 
-. "$(dirname "$0")/train-lib.sh"
+if ! command -v mpirun >/dev/null 2>&1; then
+    echo 'SKIP: this test needs mpirun'
+    exit 77
+fi
+
+. /usr/share/sharness/sharness.sh
+. "$NEPHRON_SOURCE_DIR/tests/mpi/train-lib.sh"
 
 XDG_CACHE_HOME=$PWD/cache
 export XDG_CACHE_HOME
@@ -13,7 +19,7 @@ weights_from() {
 }
 
 test_expect_success 'no network: the file, its address and where to put it are named' '
-    project p "" && sed -i "/^WEIGHTS/d" p/params.yaml && echo "WEIGHTS: imagenet" >>p/params.yaml &&
+    small_project p && sed -i "/^WEIGHTS/d" p/params.yaml && echo "WEIGHTS: imagenet" >>p/params.yaml &&
     cp p/config/config.yaml config.yaml && weights_from "http://127.0.0.1:9/models" &&
     (cd p && test_expect_code 1 "$N" prepare -q 2>../offline.err) &&
     grep "http://127.0.0.1:9/models/$file" offline.err &&

@@ -56,6 +56,11 @@ has_checkpoint() {
     find "$1/.nephron" -name "ckpt-*.np" 2>/dev/null | grep -q .
 }
 
+# What a training of folder $1 gave: equal for equal trainings.
+results() {
+    (cd "$1/artifacts/training" && sha256sum model.pth steps.csv history.csv)
+}
+
 weights() {
     sha256sum <"$1"
 }

@@ -38,6 +38,7 @@ static void defaults(void **state)
     assert_int_equal(s.epochs, 1);
     assert_int_equal(s.weights, SETTINGS_RANDOM);
     assert_int_equal(s.freeze, MODEL_FREEZE_NONE);
+    assert_true(s.augmentation && !s.include_top && s.rebind);
     assert_non_null(value_get(s.params, "EXTRA"));
     settings_release(&s);
 }
@@ -62,6 +63,7 @@ static void every_key(void **state)
     assert_int_equal(s.freeze, MODEL_FREEZE_FEATURES);
     assert_int_equal(s.width, 96);
     assert_int_equal(s.classes, 4);
+    assert_true(s.include_top && !s.augmentation);
     assert_true(s.learning_rate == 1e-3 && s.optim.momentum == 0.9 && s.optim.clip_norm == 5);
     assert_int_equal(s.optim.kind, OPTIM_ADAM);
     assert_int_equal(s.schedule.rule, SCHEDULE_STEP);
@@ -141,9 +143,9 @@ static void missing_file(void **state)
 
 static void set_wins_over_the_file(void **state)
 {
-    static const char *const set[] = {"LEARNING_RATE=0.25", "OPTIMIZER=lars",
-                                      "TRUST_COEFFICIENT=0.02", "DROPOUT=0", "tune.depth=3",
-                                      "SPLIT_BY=group:^(a=b)"};
+    static const char *const set[] = {"LEARNING_RATE=0.25",     "OPTIMIZER=lars",
+                                      "TRUST_COEFFICIENT=0.02", "DROPOUT=0",
+                                      "tune.depth=3",           "SPLIT_BY=group:^(a=b)"};
     const struct settings_source from = {.set = set, .set_count = 6};
     struct settings s;
     struct err e = ERR_INIT;
@@ -179,8 +181,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(set_wins_over_the_file),
         cmocka_unit_test(set_is_named_when_it_is_wrong),
-        cmocka_unit_test(defaults), cmocka_unit_test(every_key),    cmocka_unit_test(weights_words),
-        cmocka_unit_test(refusals), cmocka_unit_test(missing_file),
+        cmocka_unit_test(defaults),
+        cmocka_unit_test(every_key),
+        cmocka_unit_test(weights_words),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(missing_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -2,10 +2,16 @@
 
 test_description='training on many ranks: small shares, who reads what, and the slow one'
 
-. "$(dirname "$0")/train-lib.sh"
+if ! command -v mpirun >/dev/null 2>&1; then
+    echo 'SKIP: this test needs mpirun'
+    exit 77
+fi
+
+. /usr/share/sharness/sharness.sh
+. "$NEPHRON_SOURCE_DIR/tests/mpi/train-lib.sh"
 
 test_expect_success 'a local batch of one, and of less than one: the same bits' '
-    project small "EPOCHS=1 BATCH_SIZE=4" &&
+    small_project small EPOCHS=1 BATCH_SIZE=4 &&
     for n in 1 4; do
         (cd small && ranks $n "$N" train -q --fresh) && results small >one-$n || return 1
     done &&
@@ -32,7 +38,7 @@ opened() {
 }
 
 test_expect_success STRACE 'a rank reads its own pictures; the model and the folders are read once' '
-    project reads "EPOCHS=1" &&
+    small_project reads EPOCHS=1 &&
     cd reads && rm -f trace.* &&
     ranks 4 strace -f -e trace=openat -e signal=none -ff -o ../trace "$N" train -q --fresh;
     code=$?; cd .. && test $code = 0 &&
@@ -47,7 +53,7 @@ test_expect_success STRACE 'a rank reads its own pictures; the model and the fol
 
 # Rank 1 gets a tenth of the time that it wants.
 test_expect_success 'a slow rank is named, with its host, in the log and in the run' '
-    project slow "EPOCHS=6 BATCH_SIZE=4" &&
+    small_project slow EPOCHS=6 BATCH_SIZE=4 &&
     cd slow && rm -f pid.* &&
     { ranks 2 sh -c "echo \$\$ >pid.\$OMPI_COMM_WORLD_RANK; exec \"\$0\" train" "$N" 2>../slow.err &
     job=$!; } && cd .. &&
@@ -63,7 +69,7 @@ test_expect_success 'a slow rank is named, with its host, in the log and in the 
 '
 
 test_expect_success 'a log gets a line now and then, with speed and time left' '
-    project log "EPOCHS=3" && cd log && ranks 2 "$N" train --fresh 2>../log.err; cd .. &&
+    small_project log EPOCHS=3 && cd log && ranks 2 "$N" train --fresh 2>../log.err; cd .. &&
     grep "^epoch 1/3  train loss .* img/s  .*s left" log.err &&
     grep "^epoch 3/3" log.err >last && test_expect_code 1 grep left last
 '
