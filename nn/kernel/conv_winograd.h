@@ -77,6 +77,12 @@ static inline size_t winograd_odd(size_t count)
     return (lines | 1) * 16;
 }
 
+/* The number of whole columns that `channels` are in, 2^bits each. */
+static inline size_t winograd_columns(size_t channels, unsigned bits)
+{
+    return (channels + ((size_t)1 << bits) - 1) >> bits;
+}
+
 /* backward_weights and its workspace: conv_winograd_weights.c */
 size_t winograd_weights_workspace(const struct conv_shape *s, int threads, size_t rows,
                                   size_t shards);

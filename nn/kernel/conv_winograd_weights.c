@@ -19,10 +19,11 @@
 #define OWN_MAX ((size_t)128 * 128) /* channels in x channels out */
 #define OWN_BYTES ((size_t)1 << 20) /* of V and Z */
 #define CHUNK_BYTES ((size_t)32 << 20)
-#define BLOCK_CHANNELS ((size_t)64)
+#define BLOCK_CHANNELS ((size_t)128)
 #define BAND_ROWS ((size_t)14) /* of tiles; at most BANDS_MAX of them */
 #define BANDS_MAX ((size_t)4)
 #define TRANSFORM_TILES ((size_t)14)
+#define TERMS ((size_t)72) /* tiles of a product: three panels are 27 KiB of L1 */
 
 struct job {
     const struct simd *simd;
@@ -73,37 +74,38 @@ static size_t part_row(const struct job *j)
     return (j->s->c + j->simd->lanes - 1) / j->simd->lanes * 9 * j->simd->lanes;
 }
 
-static size_t panel_stride(const struct job *j, size_t count)
+/* V and Z of `count` tiles at `chunk`: (36, panels, count, panel), so that a product reads both its
+ * factors from end to end. */
+static struct simd_transformed place(const struct job *j, size_t panels, size_t count, float *v)
 {
-    return winograd_odd(count * j->simd->panel);
+    size_t column = winograd_odd(count * j->simd->panel);
+    return (struct simd_transformed){.v = v,
+                                     .row = j->simd->panel,
+                                     .column = column,
+                                     .plane = panels * column,
+                                     .bits = (unsigned)__builtin_ctzl(j->simd->panel)};
+}
+
+static struct simd_transformed place_v(const struct job *j, float *chunk, size_t count)
+{
+    return place(j, j->c_panels, count, chunk);
+}
+
+static struct simd_transformed place_z(const struct job *j, float *chunk, size_t count)
+{
+    return place(j, j->k_panels, count, chunk + WINOGRAD_XI * place_v(j, chunk, count).plane);
 }
 
 static size_t chunk_floats(const struct job *j)
 {
-    return WINOGRAD_XI * (j->c_panels + j->k_panels) * panel_stride(j, j->most);
+    return WINOGRAD_XI *
+           (place_v(j, NULL, j->most).plane + place(j, j->k_panels, j->most, NULL).plane);
 }
 
 static size_t block_floats(const struct job *j)
 {
     size_t side = j->block * j->simd->panel;
     return WINOGRAD_XI * side * side;
-}
-
-/* V and Z of `count` tiles, at `chunk`: (36, panels, count, panel). */
-static struct simd_transformed v_of(const struct job *j, float *chunk, size_t count)
-{
-    size_t panel = panel_stride(j, count);
-    return (struct simd_transformed){
-        .v = chunk, .row = j->simd->panel, .panel = panel, .plane = j->c_panels * panel};
-}
-
-static struct simd_transformed z_of(const struct job *j, float *chunk, size_t count)
-{
-    size_t panel = panel_stride(j, count);
-    return (struct simd_transformed){.v = chunk + WINOGRAD_XI * j->c_panels * panel,
-                                     .row = j->simd->panel,
-                                     .panel = panel,
-                                     .plane = j->k_panels * panel};
 }
 
 static size_t min_size(size_t a, size_t b)
@@ -127,25 +129,46 @@ static struct block block_of(const struct job *j, size_t number, float *du)
                           .du = du};
 }
 
+/* du (xi) += Z (xi)^T . V (xi) of tiles [t, t + n). */
+static void multiply_xi(const struct job *j, const struct block *b, const float *v,
+                        const struct simd_transformed *vs, const float *z,
+                        const struct simd_transformed *zs, size_t t, size_t n, bool add, float *du)
+{
+    size_t panel = j->simd->panel, ld = j->block * panel;
+    size_t ks = b->k_end - b->k, cs = b->c_end - b->c;
+    for (size_t k = b->k; k < b->k_end; k++) {
+        for (size_t c = b->c; c < b->c_end; c++) {
+            /* Meanwhile the tiles of the next call come closer: all columns of V, then of Z. */
+            size_t at = ((k - b->k) * cs + (c - b->c)) * (ks + cs) * n * panel / (ks * cs);
+            size_t column = at / (n * panel);
+            const float *ahead = column < cs ? v + (b->c + column) * vs->column
+                                             : z + (b->k + column - cs) * zs->column;
+            j->simd->product(
+                &(struct simd_product){.m = min_size(panel, j->s->k - k * panel),
+                                       .terms = n,
+                                       .a = z + k * zs->column + t * panel,
+                                       .a_row = 1,
+                                       .a_term = panel,
+                                       .b = v + c * vs->column + t * panel,
+                                       .c = du + (k - b->k) * panel * ld + (c - b->c) * panel,
+                                       .ldc = ld,
+                                       .add = add || t > 0,
+                                       .ahead = ahead + (t + n) * panel + at % (n * panel),
+                                       .ahead_count = (ks + cs) * n * panel / (ks * cs)});
+        }
+    }
+}
+
 static void multiply(const struct job *j, const struct block *b, float *chunk, size_t count,
                      bool add)
 {
-    struct simd_transformed v = v_of(j, chunk, count), z = z_of(j, chunk, count);
-    size_t panel = j->simd->panel, ld = j->block * panel;
+    struct simd_transformed v = place_v(j, chunk, count), z = place_z(j, chunk, count);
+    size_t ld = j->block * j->simd->panel, parts = (count + TERMS - 1) / TERMS;
     for (size_t xi = 0; xi < WINOGRAD_XI; xi++) {
-        for (size_t c = b->c; c < b->c_end; c++) {
-            for (size_t k = b->k; k < b->k_end; k++) {
-                float *du = b->du + xi * ld * ld + (k - b->k) * panel * ld + (c - b->c) * panel;
-                j->simd->product(&(struct simd_product){.m = min_size(panel, j->s->k - k * panel),
-                                                        .terms = count,
-                                                        .a = z.v + xi * z.plane + k * z.panel,
-                                                        .a_row = 1,
-                                                        .a_term = panel,
-                                                        .b = v.v + xi * v.plane + c * v.panel,
-                                                        .c = du,
-                                                        .ldc = ld,
-                                                        .add = add});
-            }
+        for (size_t i = 0; i < parts; i++) {
+            size_t t = i * count / parts, n = (i + 1) * count / parts - t;
+            multiply_xi(j, b, v.v + xi * v.plane, &v, z.v + xi * z.plane, &z, t, n, add,
+                        b->du + xi * ld * ld);
         }
     }
 }
@@ -178,7 +201,7 @@ static void own_item(void *ctx, size_t unit, int thread)
     memset(part_bias(j, part), 0, j->s->k * sizeof(float));
     for (size_t t = first; t < end; t += j->most) {
         size_t count = min_size(j->most, end - t);
-        struct simd_transformed v = v_of(j, chunk, count), z = z_of(j, chunk, count);
+        struct simd_transformed v = place_v(j, chunk, count), z = place_z(j, chunk, count);
         j->simd->input(&j->x, t, count, &v);
         j->simd->gradient(&j->dy, t, count, &z, part_bias(j, part));
         multiply(j, &b, chunk, count, t > first);
@@ -193,7 +216,7 @@ static void transform_item(void *ctx, size_t item, int thread)
     const struct job *j = ctx;
     size_t t = item / 2 * TRANSFORM_TILES, n = min_size(TRANSFORM_TILES, j->count - t);
     struct simd_transformed to =
-        item % 2 ? z_of(j, j->chunk, j->count) : v_of(j, j->chunk, j->count);
+        item % 2 ? place_z(j, j->chunk, j->count) : place_v(j, j->chunk, j->count);
     to.v += t * to.row;
     if (item % 2) {
         float *sum = j->sums + item / 2 * tensor_round(j->s->k);

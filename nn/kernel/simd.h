@@ -39,6 +39,8 @@ struct simd_product {
     float *c;
     size_t ldc;
     bool add;
+    const float *ahead; /* brought into L2 on the way, spread evenly: what a later call reads */
+    size_t ahead_count;
 };
 
 /*
@@ -53,11 +55,12 @@ struct simd_tiles {
     const float *zeros; /* c of them, for what lies outside */
 };
 
-/* Where transformed tiles go: element (xi, tile t, channel c) at v[xi plane + t row + c /
- * simd.panel panel + c % simd.panel]. */
+/* Where transformed tiles go: channels in columns of 2^bits, (36, columns, tiles, 2^bits). Element
+ * (xi, tile t, channel c) is v[xi plane + (c >> bits) column + t row + c % 2^bits]. */
 struct simd_transformed {
     float *v;
-    size_t plane, row, panel;
+    size_t plane, column, row;
+    unsigned bits; /* 2^bits is a multiple of lanes */
 };
 
 /* What is done to 4x4 tiles of output on the way to memory; all but y may be NULL. */

@@ -2,7 +2,7 @@
 
 #if defined(__x86_64__)
 #define SIMD_LANES 16
-#define SIMD_ROWS 14
+#define SIMD_ROWS 12
 #define SIMD_TABLE simd_avx512
 #define SIMD_NAME "avx512"
 

@@ -169,7 +169,7 @@ INLINE void load_tile(const struct tile_source *from, bool pooled, size_t side, 
 
 INLINE size_t channel_offset(const struct simd_transformed *t, size_t ch)
 {
-    return ch / SIMD_PANEL * t->panel + ch % SIMD_PANEL;
+    return (ch >> t->bits) * t->column + (ch & (((size_t)1 << t->bits) - 1));
 }
 
 /* Rows of six transformed columns -> all 36, written. */

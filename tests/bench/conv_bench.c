@@ -2,7 +2,7 @@
  * Speed of the convolutions of VGG16, layer by layer and pass by pass.
  *
  *   conv_bench [--batch 16] [--threads 2] [--steps 3] [--shards 4] [--size 224] [--simd NAME]
- *              [--layer NAME]
+ *              [--layer NAME] [--pass 0|1|2]
  *
  * A line a layer: GFLOP/s of the direct method's count (so Winograd may pass the peak) for forward,
  * backward-data and backward-weights, best of `steps`, each with its share of the peak of fused
@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 static const struct layer {
@@ -40,6 +41,7 @@ struct bench {
     size_t batch, size, shards;
     int threads, steps;
     const char *only;
+    int pass; /* -1: all */
     const struct simd *simd;
     struct par *par;
     double peak, seconds[3];
@@ -55,7 +57,10 @@ static double now(const struct bench *b)
 
 static float *numbers(size_t n, uint64_t stream)
 {
-    float *p = aligned_alloc(64, (n * sizeof(float) + 63) / 64 * 64);
+    const size_t huge = (size_t)2 << 20; /* as the arenas of a model */
+    size_t bytes = (n * sizeof(float) + huge - 1) / huge * huge;
+    float *p = aligned_alloc(huge, bytes);
+    (void)madvise(p, bytes, MADV_HUGEPAGE);
     struct rng r;
     rng_init(&r, 3, RNG_TEST, stream, 0);
     for (size_t i = 0; i < n; i++) {
@@ -145,7 +150,7 @@ static void run_layer(struct bench *b, const struct layer *l)
     call.db = db, call.ws = ws, call.argmax = s.pool ? argmax : NULL;
     printf("%-8s %4zu %4zu %4zu", l->name, l->c, l->k, side);
     for (int pass = 0; pass < 3; pass++) {
-        if (pass == 1 && l->image) {
+        if ((b->pass >= 0 && pass != b->pass) || (pass == 1 && l->image)) {
             printf("  %7s %5s ", "-", "-");
             continue;
         }
@@ -173,7 +178,8 @@ static int read_options(int argc, char **argv, struct bench *b)
     static const struct option options[] = {{"batch", 1, NULL, 'b'}, {"threads", 1, NULL, 't'},
                                             {"steps", 1, NULL, 'n'}, {"shards", 1, NULL, 's'},
                                             {"size", 1, NULL, 'z'},  {"simd", 1, NULL, 'i'},
-                                            {"layer", 1, NULL, 'l'}, {0}};
+                                            {"layer", 1, NULL, 'l'}, {"pass", 1, NULL, 'p'},
+                                            {0}};
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         size_t n = optarg ? strtoul(optarg, NULL, 10) : 0;
@@ -192,6 +198,9 @@ static int read_options(int argc, char **argv, struct bench *b)
             break;
         case 'z':
             b->size = n;
+            break;
+        case 'p':
+            b->pass = (int)n;
             break;
         case 'l':
             b->only = optarg;
@@ -216,7 +225,7 @@ static int read_options(int argc, char **argv, struct bench *b)
 int main(int argc, char **argv)
 {
     struct bench b = {
-        .batch = 16, .size = 224, .shards = 4, .threads = 2, .steps = 3, .simd = simd_best()};
+        .batch = 16, .size = 224, .shards = 4, .threads = 2, .steps = 3, .pass = -1, .simd = simd_best()};
     int rc = read_options(argc, argv, &b);
     if (rc != 0) {
         return rc;
