@@ -65,17 +65,32 @@ static size_t term_step(const struct source *s)
     return s->image ? group_pixels(s->c) : 1;
 }
 
+/* One term of a stretch: n floats of a line of the picture from `column` on, or zeros outside. */
+static void image_term(const float *line, bool inside, size_t w, ptrdiff_t column, size_t n,
+                       float *to)
+{
+    if (!inside) {
+        memset(to, 0, n * sizeof(float));
+        return;
+    }
+    if (column < 0) {
+        *to++ = 0;
+        column++;
+        n--;
+    }
+    size_t there = min_size(n, w - (size_t)column);
+    memcpy(to, line + column, there * sizeof(float));
+    memset(to + there, 0, (n - there) * sizeof(float));
+}
+
 static void image_row(const struct source *s, size_t image, size_t row, size_t column, size_t n,
                       float *to)
 {
-    size_t step = term_step(s);
     for (size_t j = 0; j < 9 * s->c; j++) {
         size_t r = row + j / 3 % 3 - 1; /* outside: huge */
-        const float *from = s->x + ((image * s->c + j / 9) * s->h + r) * s->w;
-        for (size_t i = 0; i < n; i++) {
-            size_t c = column + i + j % 3 - 1;
-            to[j * step + i] = r < s->h && c < s->w ? from[c] : 0;
-        }
+        bool inside = r < s->h;
+        const float *line = s->x + ((image * s->c + j / 9) * s->h + (inside ? r : 0)) * s->w;
+        image_term(line, inside, s->w, (ptrdiff_t)(column + j % 3) - 1, n, to + j * term_step(s));
     }
 }
 

@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-#define GROUP_BYTES ((size_t)640 << 10) /* of V and M that should stay in L2 */
+#define GROUP_BYTES ((size_t)480 << 10) /* of V and M that should stay in L2 */
 #define GROUP_MIN ((size_t)28)
 #define GROUP_WIDE ((size_t)112) /* where U does not stay in L2 anyway */
 #define DEPTH_BITS 8             /* channels of a product: a panel of U is 32 KiB of L1 */
@@ -136,28 +136,45 @@ static void share_out(struct pass *p, size_t threads)
     }
 }
 
+/* Every call fetches the panel of U that the next one reads, and its share of the next stretch of
+ * V, so that no product waits for memory: `next` is the product after the last of this stretch. */
+static void multiply_stretch(const struct pass *p, struct simd_product *t, size_t begin, size_t end,
+                             const float *next_u, const float *next_v, size_t v_floats)
+{
+    size_t panel = p->simd->panel, share = v_floats / (end - begin);
+    for (size_t k = begin; k < end; k++) {
+        t->ahead = k + 1 < end ? t->b + p->from * panel : next_u;
+        t->ahead_count = t->terms * panel;
+        for (size_t i = 0; i < share; i += 16) {
+            __builtin_prefetch(next_v + (k - begin) * share + i, 0, 2);
+        }
+        p->simd->product(t);
+        t->b += p->from * panel;
+        t->c += panel;
+    }
+}
+
 static void multiply(const struct pass *p, size_t count, const struct simd_transformed *v,
                      const struct simd_transformed *m, size_t begin, size_t end)
 {
-    size_t panel = p->simd->panel;
-    for (size_t xi = 0; xi < WINOGRAD_XI; xi++) {
-        const float *u = p->u + xi * p->panels * p->from * panel;
-        for (size_t c = 0; c < p->from; c += DEPTH) {
-            struct simd_product t = {.m = count,
-                                     .terms = p->from - c < DEPTH ? p->from - c : DEPTH,
-                                     .a = v->v + xi * v->plane + (c >> DEPTH_BITS) * v->column,
-                                     .a_row = v->row,
-                                     .a_term = 1,
-                                     .ldc = m->row,
-                                     .add = c > 0};
-            for (size_t k = begin; k < end; k++) {
-                t.b = u + (k * p->from + c) * panel;
-                t.ahead = t.b + (k + 1 < end ? p->from * panel : 0);
-                t.ahead_count = t.terms * panel;
-                t.c = m->v + xi * m->plane + k * panel;
-                p->simd->product(&t);
-            }
-        }
+    size_t panel = p->simd->panel, plane = p->panels * p->from * panel;
+    size_t columns = winograd_columns(p->from, DEPTH_BITS), stretches = WINOGRAD_XI * columns;
+    bool in_l2 = WINOGRAD_XI * v->plane * sizeof(float) < GROUP_BYTES;
+    for (size_t i = 0; i < stretches; i++) {
+        size_t xi = i / columns, c = i % columns * DEPTH, last = i + 1 == stretches;
+        size_t next_xi = (i + !last) / columns, next_c = (i + !last) % columns * DEPTH;
+        struct simd_product t = {.m = count,
+                                 .terms = p->from - c < DEPTH ? p->from - c : DEPTH,
+                                 .a = v->v + xi * v->plane + i % columns * v->column,
+                                 .a_row = v->row,
+                                 .a_term = 1,
+                                 .b = p->u + xi * plane + (begin * p->from + c) * panel,
+                                 .c = m->v + xi * m->plane + begin * panel,
+                                 .ldc = m->row,
+                                 .add = c > 0};
+        multiply_stretch(
+            p, &t, begin, end, p->u + next_xi * plane + (begin * p->from + next_c) * panel,
+            v->v + next_xi * v->plane + (i + !last) % columns * v->column, in_l2 ? 0 : v->column);
     }
 }
 

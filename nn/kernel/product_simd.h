@@ -34,7 +34,7 @@ INLINE void product_block(int rows, const struct simd_product *t, const float *a
                 sum[i][v] += f * bv[v];
             }
         }
-        __builtin_prefetch(ahead, 0, 2);
+        __builtin_prefetch(ahead, 0, 3);
         ahead += step;
         a += t->a_term;
         b += SIMD_PANEL;
@@ -50,13 +50,14 @@ INLINE void product_block(int rows, const struct simd_product *t, const float *a
 
 #define PRODUCT_CASE(n)                                                                            \
     case n:                                                                                        \
-        product_block((n) <= SIMD_ROWS ? (n) : SIMD_ROWS, t, a, c, ahead, step);                              \
+        product_block((n) <= SIMD_ROWS ? (n) : SIMD_ROWS, t, a, c, ahead, step);                   \
         break;
 
 static void product(const struct simd_product *t)
 {
     size_t blocks = (t->m + SIMD_ROWS - 1) / SIMD_ROWS;
-    size_t step = t->ahead_count * sizeof(float) / (blocks * t->terms);
+    size_t step =
+        t->ahead && t->terms > 0 ? t->ahead_count * sizeof(float) / (blocks * t->terms) : 0;
     const char *ahead = (const char *)(t->ahead ? t->ahead : t->b);
     for (size_t k = 0, i = 0, next; k < blocks; k++, i = next, ahead += step * t->terms) {
         next = (k + 1) * t->m / blocks;

@@ -5,11 +5,12 @@
  *              [--layer NAME] [--pass 0|1|2]
  *
  * A line a layer: GFLOP/s of the direct method's count (so Winograd may pass the peak) for forward,
- * backward-data and backward-weights, best of `steps`, each with its share of the peak of fused
- * multiply-adds measured in the same run; then seconds of all layers together.
+ * backward-data and backward-weights, best of `steps` by CPU time, each as a multiple of the peak of
+ * fused multiply-adds measured in the same run; then seconds of all layers together.
  */
 
 #include "conv.h"
+#include "peak.h"
 #include "shard.h"
 #include "simd.h"
 
@@ -69,50 +70,17 @@ static float *numbers(size_t n, uint64_t stream)
     return p;
 }
 
-/* --- the peak --------------------------------------------------------------------------------- */
-
-struct peak_job {
-    const struct simd *simd;
-    float *a, *b, *c;
-};
-
-enum { PEAK_TERMS = 128, PEAK_CALLS = 20000 };
-
-static void peak_item(void *ctx, size_t item, int thread)
+/* Of the instruction set at hand, in GFLOP/s of all threads. */
+static double measure_peak(const struct bench *b)
 {
-    const struct peak_job *j = ctx;
-    for (int i = 0; i < PEAK_CALLS; i++) {
-        j->simd->product(&(struct simd_product){.m = j->simd->rows,
-                                                .terms = PEAK_TERMS,
-                                                .a = j->a,
-                                                .a_row = PEAK_TERMS + 16,
-                                                .a_term = 1,
-                                                .b = j->b,
-                                                .c = j->c + item * 1024,
-                                                .ldc = j->simd->panel});
+    const struct peak_kernel *kernels[3];
+    size_t count = peak_kernels(kernels);
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(kernels[i]->name, b->simd->name) == 0) {
+            return peak_gflops(kernels[i], b->par, 20);
+        }
     }
-}
-
-/* GFLOP/s of all threads with everything in L1. */
-static double measure_peak(struct bench *b)
-{
-    struct peak_job j = {.simd = b->simd,
-                         .a = numbers(16 * (PEAK_TERMS + 16), 1),
-                         .b = numbers(PEAK_TERMS * 32, 2),
-                         .c = numbers((size_t)b->threads * 1024, 3)};
-    double best = 0;
-    for (int i = 0; i < 5; i++) {
-        double t = now(b);
-        par_for(b->par, (size_t)b->threads, peak_item, &j);
-        t = now(b) - t;
-        double flop =
-            2.0 * (double)(b->simd->rows * b->simd->panel) * PEAK_TERMS * PEAK_CALLS * b->threads;
-        best = flop / t / 1e9 > best ? flop / t / 1e9 : best;
-    }
-    free(j.a);
-    free(j.b);
-    free(j.c);
-    return best;
+    return 1;
 }
 
 /* --- layers ----------------------------------------------------------------------------------- */
@@ -175,11 +143,10 @@ static void run_layer(struct bench *b, const struct layer *l)
 
 static int read_options(int argc, char **argv, struct bench *b)
 {
-    static const struct option options[] = {{"batch", 1, NULL, 'b'}, {"threads", 1, NULL, 't'},
-                                            {"steps", 1, NULL, 'n'}, {"shards", 1, NULL, 's'},
-                                            {"size", 1, NULL, 'z'},  {"simd", 1, NULL, 'i'},
-                                            {"layer", 1, NULL, 'l'}, {"pass", 1, NULL, 'p'},
-                                            {0}};
+    static const struct option options[] = {
+        {"batch", 1, NULL, 'b'},  {"threads", 1, NULL, 't'}, {"steps", 1, NULL, 'n'},
+        {"shards", 1, NULL, 's'}, {"size", 1, NULL, 'z'},    {"simd", 1, NULL, 'i'},
+        {"layer", 1, NULL, 'l'},  {"pass", 1, NULL, 'p'},    {0}};
     int c;
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         size_t n = optarg ? strtoul(optarg, NULL, 10) : 0;
@@ -224,8 +191,13 @@ static int read_options(int argc, char **argv, struct bench *b)
 
 int main(int argc, char **argv)
 {
-    struct bench b = {
-        .batch = 16, .size = 224, .shards = 4, .threads = 2, .steps = 3, .pass = -1, .simd = simd_best()};
+    struct bench b = {.batch = 16,
+                      .size = 224,
+                      .shards = 4,
+                      .threads = 2,
+                      .steps = 3,
+                      .pass = -1,
+                      .simd = simd_best()};
     int rc = read_options(argc, argv, &b);
     if (rc != 0) {
         return rc;

@@ -29,9 +29,9 @@ static const struct conv_case {
     {.n = 1, .c = 33, .k = 7, .h = 6, .w = 5},
     {.n = 1, .c = 33, .k = 7, .h = 6, .w = 5, .pool = true},
     {.n = 2, .c = 64, .k = 16, .h = 14, .w = 14, .pool = true},
-    {.n = 2, .c = 130, .k = 150, .h = 14, .w = 14},
-    {.n = 9, .c = 140, .k = 130, .h = 9, .w = 11, .pool = true},
-    {.n = 1, .c = 600, .k = 40, .h = 6, .w = 6},
+    {.n = 1, .c = 130, .k = 150, .h = 14, .w = 14},
+    {.n = 3, .c = 140, .k = 130, .h = 9, .w = 11, .pool = true},
+    {.n = 1, .c = 600, .k = 20, .h = 6, .w = 6},
     {.n = 1, .c = 32, .k = 8, .h = 32, .w = 32},
     {.n = 1, .c = 5, .k = 3, .h = 45, .w = 47, .pool = true},
     {.n = 1, .c = 9, .k = 17, .h = 120, .w = 21},
@@ -168,29 +168,31 @@ static void expect_release(struct expected *e)
     }
 }
 
-static void check_values(struct conv_data *d)
+static void check_values(struct conv_data *d, const struct expected *e)
 {
-    struct expected e;
     run_all(d);
-    expect_init(d, &e);
-    CHECK_NEAR("forward", d->y, d->s.pool ? e.pooled : e.y, d->ps, BOUND);
+    CHECK_NEAR("forward", d->y, d->s.pool ? e->pooled : e->y, d->ps, BOUND);
     if (!d->s.image) {
-        CHECK_NEAR("backward data", d->dx, e.dx, d->xs, BOUND);
+        CHECK_NEAR("backward data", d->dx, e->dx, d->xs, BOUND);
     }
-    CHECK_NEAR("backward weights", d->dw, e.dw, d->ws, BOUND);
-    CHECK_NEAR("backward bias", d->db, e.db, d->s.k, BOUND);
-    expect_release(&e);
+    CHECK_NEAR("backward weights", d->dw, e->dw, d->ws, BOUND);
+    CHECK_NEAR("backward bias", d->db, e->db, d->s.k, BOUND);
 }
 
 static void test_values_against_the_naive_loop(void **state)
 {
-    for (size_t v = 0; simd_at(v); v++) {
-        for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct expected e = {0};
+        for (size_t v = 0; simd_at(v); v++) {
             struct conv_data d;
             data_init(&d, &cases[i], simd_at(v), 2);
-            check_values(&d);
+            if (v == 0) {
+                expect_init(&d, &e);
+            }
+            check_values(&d, &e);
             data_release(&d);
         }
+        expect_release(&e);
     }
 }
 

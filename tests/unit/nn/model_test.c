@@ -388,6 +388,30 @@ static void test_inference_needs_less_memory_and_gives_the_same(void **state)
     model_free(m);
 }
 
+/* Filters that a plan keeps: values written before the first forward, or told of, are seen. */
+static void test_written_values_are_seen(void **state)
+{
+    struct model_config c = tiny("vgg11");
+    struct model *m = make(c);
+    float *x = check_random(2 * 3 * 32 * 35, 1), first[6], second[6];
+    struct param *w = (struct param *)model_param_find(m, "features.3.weight");
+    plan(m, 2, true);
+    model_forward(m, &(struct model_batch){.x = x, .count = 2});
+    memcpy(first, model_logits(m), sizeof(first));
+    for (size_t i = 0; i < w->count; i++) {
+        w->value[i] *= 0.5f;
+    }
+    model_values_changed(m);
+    model_forward(m, &(struct model_batch){.x = x, .count = 2});
+    memcpy(second, model_logits(m), sizeof(second));
+    assert_true(memcmp(first, second, sizeof(first)) != 0);
+    plan(m, 2, true);
+    model_forward(m, &(struct model_batch){.x = x, .count = 2});
+    CHECK_BITS("logits", model_logits(m), second, 6);
+    free(x);
+    model_free(m);
+}
+
 static void test_description(void **state)
 {
     struct model *m = make((struct model_config){
@@ -417,6 +441,7 @@ int main(void)
         cmocka_unit_test(test_features_can_be_kept),
         cmocka_unit_test(test_hooks_cover_the_arena_last_layer_first),
         cmocka_unit_test(test_inference_needs_less_memory_and_gives_the_same),
+        cmocka_unit_test(test_written_values_are_seen),
         cmocka_unit_test(test_description),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
