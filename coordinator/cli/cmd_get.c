@@ -266,21 +266,25 @@ static int get_path(struct arena *a, const struct get_words *w, struct err *e)
     return rc;
 }
 
+/* The options of both commands; expanded into each table. */
+#define GET_OPTIONS(w, jobs)                                                                       \
+    {OPT_STR, 'o', "out", "PATH", "name or folder of the copy", &(w).out, NULL},                   \
+        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &(w).remote, NULL},            \
+        {OPT_FLAG,      0,   "show-url", NULL, "print where it is in the remote, copy nothing",    \
+         &(w).show_url, NULL},                                                                     \
+        {OPT_INT, 'j', "jobs", "N", "transfers at a time", &(jobs), NULL},                         \
+        {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &(w).force, NULL},    \
+    {                                                                                              \
+        OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &(w).quiet, NULL                 \
+    }
+
 int cmd_get(int argc, char **argv)
 {
     struct get_words w = {0};
     long jobs = 0;
     struct opt_list args = {0};
     const struct opt options[] = {
-        {OPT_STR, 'o', "out", "PATH", "name or folder of the copy", &w.out, NULL},
-        {OPT_STR, 0, "rev", "REV", "this revision", &w.rev, NULL},
-        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &w.remote, NULL},
-        {OPT_FLAG, 0, "show-url", NULL, "print where it is in the remote, copy nothing",
-         &w.show_url, NULL},
-        {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
-        {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &w.force, NULL},
-        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &w.quiet, NULL},
-        OPT_END};
+        GET_OPTIONS(w, jobs), {OPT_STR, 0, "rev", "REV", "this revision", &w.rev, NULL}, OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron get [OPTION]... REPOSITORY PATH",
         .about = "Copies a file or folder that DVC or git tracks in a repository, without tracking "
@@ -336,13 +340,7 @@ static int artifacts_get(int argc, char **argv)
     const struct opt options[] = {
         {OPT_STR, 0, "rev", "VERSION", "this version: v1.2.0", &version, NULL},
         {OPT_STR, 0, "stage", "STAGE", "the version that has this stage: prod", &stage, NULL},
-        {OPT_STR, 'o', "out", "PATH", "name or folder of the copy", &w.out, NULL},
-        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &w.remote, NULL},
-        {OPT_FLAG, 0, "show-url", NULL, "print where it is in the remote, copy nothing",
-         &w.show_url, NULL},
-        {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
-        {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &w.force, NULL},
-        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &w.quiet, NULL},
+        GET_OPTIONS(w, jobs),
         OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron artifacts get [OPTION]... REPOSITORY NAME",
