@@ -185,7 +185,7 @@ static int run_diff(struct diff_words *w, const struct opt_list *args, bool metr
     struct err e = ERR_INIT;
     struct session s;
     if (session_open(&s, SESSION_GRAPH, w->quiet, &e) < 0) {
-        return session_fail(&e, 1);
+        return session_fail(&e, 255);
     }
     w->old_rev = args->count > 0 ? args->items[0] : "HEAD";
     w->new_rev = args->count > 1 ? args->items[1] : NULL;
@@ -204,7 +204,7 @@ static int run_diff(struct diff_words *w, const struct opt_list *args, bool metr
                                                        .precision = (int)w->precision});
     }
     session_close(&s);
-    return rc == 0 ? 0 : session_fail(&e, 1);
+    return rc == 0 ? 0 : session_fail(&e, 255);
 }
 
 static int diff_command(int argc, char **argv, bool metrics)

@@ -14,6 +14,7 @@
 #include "scmindex.h"
 #include "store.h"
 #include "toremote.h"
+#include "value.h"
 
 #include <fnmatch.h>
 #include <stdio.h>
@@ -293,19 +294,33 @@ static int glob_entry(void *ctx, const struct fs_entry *entry, struct err *e)
     return 0;
 }
 
+/* As DVC: an error only when no pattern at all matches; it shows the list as Python does. */
+static int no_match(struct adder *ad, const char *const *targets, size_t count, struct err *e)
+{
+    struct value *list = value_list(ad->a);
+    struct strbuf text;
+    strbuf_init(&text);
+    for (size_t i = 0; i < count; i++) {
+        value_push(ad->a, list, value_cstr(ad->a, targets[i]));
+    }
+    value_repr(&text, list);
+    err_set(e, ERR_MISSING, "Glob %s has no matches.", text.p);
+    strbuf_release(&text);
+    return -1;
+}
+
 static int expand(struct adder *ad, const char *const **targets, size_t *count, struct err *e)
 {
     struct glob g = {.a = ad->a};
     const char *here = repo_abs(ad->s->repo, ad->a, ad->s->repo->prefix);
     for (size_t i = 0; i < *count; i++) {
         g.pattern = (*targets)[i];
-        size_t before = g.count;
         if (fs_walk(here, glob_entry, &g, e) < 0) {
             return -1;
         }
-        if (g.count == before) {
-            return err_set(e, ERR_MISSING, "Glob %s has no matches.", g.pattern);
-        }
+    }
+    if (g.count == 0) {
+        return no_match(ad, *targets, *count, e);
     }
     *targets = g.found;
     *count = g.count;
@@ -329,7 +344,7 @@ int add_run(struct store *s, struct arena *a, const struct pipeline *p, const ch
     }
     if (ad.opt->out) {
         return count == 1 ? add_copy(&ad, targets[0], e)
-                          : err_set(e, ERR_USAGE, "--out can't be used with multiple targets");
+                          : err_set(e, ERR_USAGE, "multiple targets can't be used with --out");
     }
     const char **paths = ARENA_ARRAY(a, count + 1, const char *);
     for (size_t i = 0; i < count; i++) {
