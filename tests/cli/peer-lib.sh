@@ -91,11 +91,11 @@ fresh() {
 
 # Names, modes, link targets and contents, what is private to each left out.
 same_trees() {
-    at . && diff -r --exclude=tmp --exclude=.git --exclude=.nephron theirs ours &&
+    at . && diff -r --exclude=tmp --exclude='*.tmp' --exclude=.git --exclude=.nephron theirs ours &&
         for d in theirs ours; do
             (
                 cd $d && find . -path ./.git -prune -o -path '*/.dvc/tmp' -prune -o -path ./.nephron -prune -o -printf '%M %n %l %p\n' |
-                    grep -v "^d" | sed "s#$PWD#ROOT#" | sort
+                    grep -v -e "^d" -e "/\.[^/]*\.tmp$" | sed "s#$PWD#ROOT#" | sort
             ) >.$d/list || return 1
         done && test_cmp .theirs/list .ours/list
 }

@@ -31,7 +31,7 @@ test_expect_success "stage add: every option" '
 test_expect_success "add: patterns, without commit, other names" '
     both "fresh && mkdir img && for i in 1 2; do echo \$i >img/\$i.png; done && echo t >img/t.txt && t add -q --glob \"img/*.png\" && t add --glob \"nomatch*\";
         echo n >n && dvc add -q --no-commit n && t status && dvc commit -q n.dvc && echo out >../outside-\$turn && dvc add -q ../outside-\$turn -o inside && cat inside.dvc &&
-        echo 2 >n && dvc add -q --no-relink n && t add n nosuch; t add -o two n img/t.txt"
+        echo 2 >n && dvc add -q --no-relink n && t add n nosuch; t add -o two n img/t.txt; sort -o img/.gitignore img/.gitignore"
 '
 
 test_done
