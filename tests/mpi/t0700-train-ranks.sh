@@ -52,7 +52,7 @@ near() {
             if (!($3 > 0) || $1 != $6 || d > 1e-5 * $3) { print "step", $1, ":", $3, $8; bad = 1 }
         }
         END {
-            print NR - 1, "steps, largest relative difference", worst > "/dev/stderr"
+            print NR - 1, "steps, largest relative difference", worst + 0 > "/dev/stderr"
             exit bad || NR != 21
         }'
 }
