@@ -9,6 +9,12 @@
 
 typedef float vec __attribute__((vector_size(PEAK_LANES * sizeof(float))));
 
+#if defined(__aarch64__)
+#define PEAK_REGISTER "w"
+#else
+#define PEAK_REGISTER "v"
+#endif
+
 #define UNROLL 8
 
 static float run(size_t rounds)
@@ -28,7 +34,9 @@ static float run(size_t rounds)
 #pragma GCC unroll 32
             for (int i = 0; i < PEAK_SUMS; i++) {
                 sum[i] = sum[i] * factor + term;
-                __asm__("" : "+v"(sum[i])); /* in a register, and not merged with the next */
+                __asm__(
+                    ""
+                    : "+" PEAK_REGISTER(sum[i])); /* in a register, and not merged with the next */
             }
         }
     }
