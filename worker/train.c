@@ -24,14 +24,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SHARDS_DEFAULT SHARD_DEFAULT
-
 /* --- set-up ---------------------------------------------------------------------------------- */
 
 /* Each rank has at least one shard, and powers of two of ranks cut the tree at its nodes. */
 static size_t choose_shards(int world)
 {
-    size_t shards = SHARDS_DEFAULT;
+    size_t shards = SHARD_DEFAULT;
     while (shards < (size_t)world && shards < SHARD_MAX) {
         shards *= 2;
     }

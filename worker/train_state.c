@@ -39,7 +39,8 @@ static void describe_settings(const struct trainer *t, struct strbuf *out)
                 s->schedule.scale_batch);
     strbuf_addf(out, "split %d %a %s\n", (int)s->split_kind, s->validation_split,
                 s->split_pattern ? s->split_pattern : "");
-    strbuf_addf(out, "shards %zu model %s\n", model_shards(t->model), t->model_digest);
+    /* Not the shards: on other numbers of ranks they may be others, which changes rounding alone. */
+    strbuf_addf(out, "model %s\n", t->model_digest);
     for (size_t i = 0; i < t->set.data.count; i++) {
         char path[DATASET_PATH_MAX];
         struct stat st;
