@@ -1,5 +1,5 @@
-#ifndef NEPHRON_CROSS_CMOCKA_H
-#define NEPHRON_CROSS_CMOCKA_H
+#ifndef NEPHRON_CMOCKA_H
+#define NEPHRON_CMOCKA_H
 
 #include <stdio.h>
 #include <stdlib.h>
