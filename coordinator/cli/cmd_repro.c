@@ -1,4 +1,4 @@
-/* `repro` and `explain` of the light program: processes of this host, recorded as a run. The logic is in dispatch/repro_cli.h. */
+/* `repro` of the light program: processes of this host, recorded as a run. The logic is in dispatch/repro_cli.h. */
 #include "cmd.h"
 
 #include "repro_cli.h"
@@ -16,9 +16,4 @@ int cmd_repro(int argc, char **argv)
     int code = repro_main(argc, argv, &backend);
     tracked_free(t);
     return code;
-}
-
-int cmd_explain(int argc, char **argv)
-{
-    return explain_main(argc, argv);
 }

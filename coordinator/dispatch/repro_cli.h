@@ -6,9 +6,8 @@
 #include <stdbool.h>
 
 /*
- * The commands `repro` and `explain` from the command line down to the engine, with the seams that
- * differ between programs: `nephron` uses processes of this host, `nephron-mpi` its ranks and the
- * run store.
+ * The command `repro` from the command line down to the engine, with the seams that differ between
+ * programs: `nephron` uses processes of this host, `nephron-mpi` its ranks and the run store.
  */
 
 struct opt;
@@ -35,7 +34,5 @@ struct repro_backend {
 
 /* argv[0] is "repro". Prints everything; returns the exit code. backend NULL: the local one. */
 int repro_main(int argc, char **argv, const struct repro_backend *backend);
-/* `explain [STAGE…] [--json]`: why a stage would run, by the code that decides. */
-int explain_main(int argc, char **argv);
 
 #endif

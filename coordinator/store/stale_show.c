@@ -1,6 +1,8 @@
 /* stale_show: how stale reports are shown. See stale_show.h. */
 #include "stale_show.h"
 
+#include "cas.h"
+#include "dirobj.h"
 #include "store.h"
 
 #include <inttypes.h>
@@ -157,6 +159,97 @@ static void explain_param(struct strbuf *out, const struct stale_change *c)
     }
 }
 
+/* ---- explain: the members of a folder ---- */
+
+#define MEMBERS_SHOWN 20
+
+struct member_diff {
+    bool known; /* false: no folder, or the cache does not hold the list that was recorded */
+    size_t added, deleted, modified;
+    struct member {
+        const char *path;
+        const char *word;
+    } first[MEMBERS_SHOWN];
+    size_t first_count;
+};
+
+static void note_member(struct member_diff *d, size_t *count, const char *path, const char *word)
+{
+    (*count)++;
+    if (d->first_count < MEMBERS_SHOWN) {
+        d->first[d->first_count++] = (struct member){path, word};
+    }
+}
+
+/* Both lists are sorted by the same rule, so one walk along both finds what only one has. */
+static void compare_members(struct member_diff *d, const struct dirobj *was,
+                            const struct dirobj *now)
+{
+    size_t i = 0, k = 0;
+    while (i < was->count || k < now->count) {
+        int order = i == was->count   ? 1
+                    : k == now->count ? -1
+                                      : strcmp(was->items[i].relpath, now->items[k].relpath);
+        if (order < 0) {
+            note_member(d, &d->deleted, was->items[i++].relpath, "deleted");
+        } else if (order > 0) {
+            note_member(d, &d->added, now->items[k++].relpath, "added");
+        } else if (strcmp(was->items[i++].md5, now->items[k++].md5) != 0) {
+            note_member(d, &d->modified, now->items[k - 1].relpath, "modified");
+        }
+    }
+}
+
+static struct member_diff diff_members(struct store *s, struct arena *a,
+                                       const struct stale_report *r, const struct stale_change *c)
+{
+    struct member_diff d = {0};
+    const struct content *now = c->where == STALE_DEP   ? &r->deps[c->index]
+                                : c->where == STALE_OUT ? &r->outs[c->index]
+                                                        : NULL;
+    if (!now || !now->tree || !c->was_hash.md5 || c->word != STALE_MODIFIED) {
+        return d;
+    }
+    struct dirobj was;
+    struct cas_id id = {c->was_hash.md5, c->was_hash.legacy};
+    bool was_folder = cas_md5_valid(id.md5) && id.md5[32] != '\0';
+    if (was_folder && cas_read_dir(s->cas, a, id, &was, NULL) == 0) {
+        compare_members(&d, &was, now->tree);
+        d.known = true;
+    }
+    return d;
+}
+
+static void put_members(struct strbuf *out, const struct member_diff *d)
+{
+    for (size_t i = 0; i < d->first_count; i++) {
+        strbuf_addf(out, "        %-9s %s\n", d->first[i].word, d->first[i].path);
+    }
+    size_t all = d->added + d->deleted + d->modified;
+    if (all > d->first_count) {
+        strbuf_addf(out, "        … and %zu more: %zu added, %zu deleted, %zu modified in all\n",
+                    all - d->first_count, d->added, d->deleted, d->modified);
+    }
+}
+
+static struct value *members_json(struct arena *a, const struct member_diff *d)
+{
+    struct value *map = value_map(a), *first = value_list(a);
+    for (size_t i = 0; i < d->first_count; i++) {
+        struct value *one = value_map(a);
+        value_set(a, one, "path", value_cstr(a, d->first[i].path));
+        value_set(a, one, "change", value_cstr(a, d->first[i].word));
+        value_push(a, first, one);
+    }
+    value_set(a, map, "added", value_int(a, (int64_t)d->added));
+    value_set(a, map, "deleted", value_int(a, (int64_t)d->deleted));
+    value_set(a, map, "modified", value_int(a, (int64_t)d->modified));
+    value_set(a, map, "first", first);
+    return map;
+}
+
+/* ---- explain: the text ---- */
+
 static void explain_change(struct strbuf *out, const struct stale_change *c, bool is_source)
 {
     switch (c->where) {
@@ -198,10 +291,23 @@ static void explain_command(struct strbuf *out, const struct stale_report *r)
     strbuf_adds(out, "'\n");
 }
 
-void explain_render(struct store *s, struct strbuf *out, const struct stale_report *r,
-                    const struct stale_decision *d)
+static void explain_changes(struct store *s, struct strbuf *out, const struct stale_report *r)
 {
-    enum stale_reason reason = stale_decide(s, r, d);
+    struct arena a;
+    arena_init(&a);
+    for (size_t i = 0; i < r->change_count; i++) {
+        strbuf_adds(out, "    ");
+        explain_change(out, &r->changes[i], !r->stage->name);
+        strbuf_addch(out, '\n');
+        struct member_diff d = diff_members(s, &a, r, &r->changes[i]);
+        put_members(out, &d);
+    }
+    arena_release(&a);
+}
+
+void stale_explain(struct store *s, struct strbuf *out, const struct stale_report *r)
+{
+    enum stale_reason reason = stale_decide(s, r, NULL);
     const char *verb = r->stage->name && !r->frozen ? "run" : "be committed anew";
     if (reason == STALE_BY_FRESH && !r->change_count) {
         strbuf_addf(out, "%s is up to date%s\n", r->stage->addr,
@@ -224,12 +330,10 @@ void explain_render(struct store *s, struct strbuf *out, const struct stale_repo
                              ? "    it is marked always_changed\n"
                              : "    it has neither dependencies nor outputs: it always runs\n");
     }
-    for (size_t i = 0; i < r->change_count; i++) {
-        strbuf_adds(out, "    ");
-        explain_change(out, &r->changes[i], !r->stage->name);
-        strbuf_addch(out, '\n');
-    }
+    explain_changes(s, out, r);
 }
+
+/* ---- explain: the document ---- */
 
 static struct value *hash_json(struct arena *a, const struct hash *h)
 {
@@ -247,42 +351,71 @@ static struct value *hash_json(struct arena *a, const struct hash *h)
     return map;
 }
 
-static struct value *change_json(struct arena *a, const struct stale_change *c)
+static struct value *new_reason(struct arena *a, struct value *list, const char *kind)
 {
-    static const char *const kinds[] = {"dep", "param", "params file", "out"};
     struct value *map = value_map(a);
-    value_set(a, map, "kind", value_cstr(a, kinds[c->where]));
-    value_set(a, map, "path", value_cstr(a, c->shown));
-    if (c->key) {
-        value_set(a, map, "key", value_cstr(a, c->key));
-    }
-    value_set(a, map, "word", value_cstr(a, stale_word_name(c->word)));
-    if (c->where == STALE_PARAM) {
-        value_set(a, map, "was", c->was ? (struct value *)c->was : value_null(a));
-        value_set(a, map, "now", c->now ? (struct value *)c->now : value_null(a));
-    } else {
-        value_set(a, map, "was", hash_json(a, &c->was_hash));
-        value_set(a, map, "now", hash_json(a, &c->now_hash));
-    }
+    value_set(a, map, "kind", value_cstr(a, kind));
+    value_push(a, list, map);
     return map;
 }
 
-struct value *explain_json(struct store *s, struct arena *a, const struct stale_report *r,
-                           const struct stale_decision *d)
+static void push_change(struct store *s, struct arena *a, struct value *list,
+                        const struct stale_report *r, const struct stale_change *c)
 {
-    enum stale_reason reason = stale_decide(s, r, d);
-    struct value *map = value_map(a), *changes = value_list(a);
-    for (size_t i = 0; i < r->change_count; i++) {
-        value_push(a, changes, change_json(a, &r->changes[i]));
+    static const char *const kinds[] = {"dep", "param", "params file", "out"};
+    struct value *map = new_reason(a, list, kinds[c->where]);
+    value_set(a, map, "path", value_cstr(a, c->shown));
+    if (c->key) {
+        value_set(a, map, "param", value_cstr(a, c->key));
     }
-    value_set(a, map, "schema", value_int(a, 1));
+    value_set(a, map, "change", value_cstr(a, stale_word_name(c->word)));
+    if (c->where == STALE_PARAM) {
+        value_set(a, map, "recorded", c->was ? (struct value *)c->was : value_null(a));
+        value_set(a, map, "found", c->now ? (struct value *)c->now : value_null(a));
+        return;
+    }
+    value_set(a, map, "recorded", hash_json(a, &c->was_hash));
+    value_set(a, map, "found", hash_json(a, &c->now_hash));
+    struct member_diff d = diff_members(s, a, r, c);
+    if (d.known) {
+        value_set(a, map, "members", members_json(a, &d));
+    }
+}
+
+static void push_command(struct arena *a, struct value *list, const struct stale_report *r)
+{
+    struct value *map = new_reason(a, list, "command"), *cmds = value_list(a);
+    for (size_t i = 0; i < r->stage->cmd_count; i++) {
+        value_push(a, cmds, value_cstr(a, r->stage->cmds[i]));
+    }
+    value_set(a, map, "recorded", (struct value *)r->entry->cmd);
+    bool single = r->stage->cmd_count == 1 && r->entry->cmd->type == VALUE_STR;
+    value_set(a, map, "found", single ? cmds->list.items[0] : cmds);
+}
+
+struct value *stale_explain_json(struct store *s, struct arena *a, const struct stale_report *r)
+{
+    enum stale_reason reason = stale_decide(s, r, NULL);
+    struct value *map = value_map(a), *reasons = value_list(a);
+    if (r->stage->name && !r->entry) {
+        new_reason(a, reasons, "never ran");
+    }
+    if (r->changed_command) {
+        push_command(a, reasons, r);
+    }
+    if (r->changed_checksum) {
+        new_reason(a, reasons, "checksum");
+    }
+    if (r->always_changed) {
+        new_reason(a, reasons, "always changed");
+    }
+    for (size_t i = 0; i < r->change_count; i++) {
+        push_change(s, a, reasons, r, &r->changes[i]);
+    }
     value_set(a, map, "stage", value_cstr(a, r->stage->addr));
     value_set(a, map, "stale", value_bool(a, reason != STALE_BY_FRESH));
     value_set(a, map, "reason", value_cstr(a, stale_reason_name(reason)));
     value_set(a, map, "frozen", value_bool(a, r->frozen));
-    value_set(a, map, "changed_command", value_bool(a, r->changed_command));
-    value_set(a, map, "always_changed", value_bool(a, r->always_changed));
-    value_set(a, map, "never_ran", value_bool(a, r->stage->name && !r->entry));
-    value_set(a, map, "changes", changes);
+    value_set(a, map, "reasons", reasons);
     return map;
 }

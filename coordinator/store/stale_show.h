@@ -17,14 +17,18 @@ struct value *stale_json(struct arena *a, const struct stale_report *reports, si
 /*
  * `explain`: one sentence a reason, down to file and parameter:
  *   train will run:
- *     its dependency prep.txt changed (was 0084467710d2…, 6 bytes; now 5d41402abc4b…, 11 bytes)
+ *     its dependency data changed (was 0084467710d2…, 2 files, 6 bytes; now 5d41402abc4b…, 3 files, 11 bytes)
+ *         added     b/3
  *     its parameter lr in params.yaml changed from 0.1 to 0.25
+ * Of a folder the first 20 members that changed, then how many; none where the cache lacks the recorded list.
  */
-void explain_render(struct store *s, struct strbuf *out, const struct stale_report *r,
-                    const struct stale_decision *d);
-/* The same for --json: {"stage", "stale", "reason", "changes":
- * [{"kind","path","key","word","was","now"}]}. */
-struct value *explain_json(struct store *s, struct arena *a, const struct stale_report *r,
-                           const struct stale_decision *d);
+void stale_explain(struct store *s, struct strbuf *out, const struct stale_report *r);
+/*
+ * The same for --json: {"stage", "stale", "reason", "frozen", "reasons": [{"kind", …}]}. Kinds: "dep", "out",
+ * "params file" {"path", "change", "recorded", "found": {"md5", "size", "nfiles"} or null, "members"?: {"added",
+ * "deleted", "modified": counts, "first": [{"path", "change"}]}}; "param" {"path", "param", "change", "recorded",
+ * "found": values}; "command" {"recorded", "found"}; "never ran", "always changed", "checksum" alone.
+ */
+struct value *stale_explain_json(struct store *s, struct arena *a, const struct stale_report *r);
 
 #endif

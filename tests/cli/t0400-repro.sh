@@ -173,9 +173,37 @@ test_expect_success '--json: one object a line' '
 test_expect_success 'explain says why, before and after' '
     at r && echo why >in && nephron explain >actual && grep "in" actual | grep a &&
     nephron explain --json >actual &&
-    jq -e ".schema == 1 and .stages[0].stale and (.stages[1].after == [\"a\"])" actual &&
+    jq -e ".schema == 1 and .stages[0].stale and (.stages[1].upstream == [\"a\"])" actual &&
     test_expect_code 1 nephron explain --check >/dev/null &&
-    nephron repro -q >/dev/null && nephron explain --check >/dev/null
+    nephron repro -q >/dev/null && nephron explain --check >/dev/null &&
+    nephron explain --json b >actual && jq -e "[.stages[] | .stale, .reasons, .upstream] == [false, [], [], false, [], []]" actual
+'
+
+test_expect_success 'explain goes down to the files of a folder and to both values of a parameter' '
+    new_repo folder && at folder && mkdir d && seq 3 | while read i; do echo $i >d/$i; done && echo "lr: 1" >params.yaml &&
+    printf "stages:\n  a: {cmd: cat d/* > o, deps: [d], params: [lr], outs: [o]}\n" >dvc.yaml &&
+    nephron add -q d && nephron repro -q && rm d/1 && echo changed >d/2 && echo new >d/4 && echo "lr: 0.5" >params.yaml &&
+    nephron explain --json a >actual &&
+    jq -e ".stages[1] | .stale and .upstream == [\"d.dvc\"] and (.reasons | map(.kind) == [\"dep\", \"param\"])" actual &&
+    jq -c ".stages[1].reasons[0].members" actual >members &&
+    echo "{\"added\":1,\"deleted\":1,\"modified\":1,\"first\":[{\"path\":\"1\",\"change\":\"deleted\"},{\"path\":\"2\",\"change\":\"modified\"},{\"path\":\"4\",\"change\":\"added\"}]}" >expect &&
+    test_cmp expect members &&
+    jq -e ".stages[1].reasons[1] == {kind: \"param\", path: \"params.yaml\", param: \"lr\", change: \"modified\", recorded: 1, found: 0.5}" actual &&
+    nephron explain a >actual && grep "^        deleted   1$" actual && grep "lr in params.yaml changed from 1 to 0.5" actual &&
+    seq 10 40 | while read i; do echo $i >d/$i; done &&
+    nephron explain a >actual && grep "… and 14 more: 32 added, 1 deleted, 1 modified in all" actual &&
+    nephron explain --json a >actual && jq -e ".stages[1].reasons[0].members | .added == 32 and (.first | length) == 20" actual
+'
+
+test_expect_success 'explain: the list of a folder that the cache lost is not guessed' '
+    at folder && find .dvc/cache -name "*.dir" -delete && nephron explain --json a >actual &&
+    jq -e ".stages[1].reasons[0] | .kind == \"dep\" and (has(\"members\") | not)" actual
+'
+
+test_expect_success 'explain: exit 0, 1 for failure, 2 for usage; with --check 1 is stale and 2 failure' '
+    at folder && nephron explain >/dev/null && test_expect_code 1 nephron explain nosuch 2>err && grep nosuch err &&
+    test_expect_code 2 nephron explain --bad 2>err && grep "^usage: nephron explain" err &&
+    test_expect_code 1 nephron explain --check >/dev/null && test_expect_code 2 nephron explain --check nosuch 2>err
 '
 
 test_expect_success 'an empty rwlock and an empty dvc.lock, as a killed DVC leaves them, are taken up' '

@@ -119,7 +119,7 @@ static void explains_down_to_the_value(void **state)
     struct stale_report r = check(t, "train");
     struct strbuf out;
     strbuf_init(&out);
-    explain_render(t->store, &out, &r, NULL);
+    stale_explain(t->store, &out, &r);
     assert_string_equal(out.p, "train will run:\n"
                                "    its parameter lr in params.yaml changed from 0.1 to 0.25\n");
     strbuf_reset(&out);
@@ -128,7 +128,7 @@ static void explains_down_to_the_value(void **state)
     place_open(t);
     r = check(t, "prep");
     assert_int_equal(stale_decide(t->store, &r, NULL), STALE_BY_COMMAND);
-    explain_render(t->store, &out, &r, NULL);
+    stale_explain(t->store, &out, &r);
     assert_string_equal(out.p, "prep will run:\n"
                                "    its command changed from 'make data' to 'make other'\n");
     strbuf_release(&out);
