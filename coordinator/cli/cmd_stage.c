@@ -182,6 +182,9 @@ static int list_stages(struct session *s, const struct opt_list *args, bool all,
     struct graph_selection sel = {0};
     const struct graph_target_options how = {.recursive = recursive, .default_file = !all};
     if (graph_select(&s->graph, &s->repo, args->items, args->count, &how, &s->arena, &sel, e) < 0) {
+        if (s->pipeline.broken != NULL) {
+            *e = *s->pipeline.broken; /* what was asked for is in the file that was left out */
+        }
         return -1;
     }
     const struct stage **stages = ARENA_ARRAY(&s->arena, sel.count + 1, const struct stage *);
@@ -201,7 +204,7 @@ static int stage_list(int argc, char **argv)
     bool all = false, recursive = false, name_only = false, fail = false, quiet = false;
     const struct opt options[] = {
         {OPT_FLAG, 0, "all", NULL, "stages of all files of the repository", &all, NULL},
-        {OPT_FLAG, 0, "fail", NULL, "accepted for DVC's sake: broken files always fail", &fail,
+        {OPT_FLAG, 0, "fail", NULL, "fail when any file is broken, else those are left out", &fail,
          NULL},
         {OPT_FLAG, 'R', "recursive", NULL, "targets are folders", &recursive, NULL},
         {OPT_FLAG, 0, "name-only", NULL, "names alone", &name_only, "names-only"},
@@ -220,7 +223,7 @@ static int stage_list(int argc, char **argv)
     }
     struct err e = ERR_INIT;
     struct session s;
-    int rc = session_open_unchecked(&s, SESSION_GRAPH, quiet, &e);
+    int rc = (fail ? session_open_unchecked : session_open_most)(&s, SESSION_GRAPH, quiet, &e);
     if (rc == 0) {
         rc = quiet ? 0 : list_stages(&s, &args, all, recursive, name_only, &e);
         session_close(&s);

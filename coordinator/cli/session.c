@@ -22,11 +22,18 @@ void session_note(void *ctx, enum store_note_kind kind, const char *text)
     }
 }
 
+static int open_store(struct session *s, struct err *e)
+{
+    const struct store_options opt = {.note = session_note, .note_ctx = s};
+    s->store = store_open(&s->repo, &opt, e);
+    return s->store != NULL ? 0 : -1;
+}
+
 /* Reads what lies above the repository, as deep as `depth`. On failure less is open. */
 static int read_project(struct session *s, enum session_depth depth, bool warn, struct err *e)
 {
     if (depth >= SESSION_PIPELINE) {
-        if (pipeline_load(&s->pipeline, &s->repo, e) < 0) {
+        if ((s->most ? pipeline_load_most : pipeline_load)(&s->pipeline, &s->repo, e) < 0) {
             return -1;
         }
         s->opened = SESSION_PIPELINE;
@@ -43,9 +50,7 @@ static int read_project(struct session *s, enum session_depth depth, bool warn, 
         s->opened = SESSION_GRAPH;
     }
     if (depth >= SESSION_STORE) {
-        const struct store_options opt = {.note = session_note, .note_ctx = s};
-        s->store = store_open(&s->repo, &opt, e);
-        if (s->store == NULL) {
+        if (open_store(s, e) < 0) {
             return -1;
         }
         s->opened = SESSION_STORE;
@@ -55,9 +60,8 @@ static int read_project(struct session *s, enum session_depth depth, bool warn, 
 
 static void drop_project(struct session *s)
 {
-    if (s->opened >= SESSION_STORE) {
-        store_close(s->store);
-    }
+    store_close(s->store);
+    s->store = NULL;
     if (s->opened >= SESSION_GRAPH) {
         graph_release(&s->graph);
     }
@@ -67,11 +71,13 @@ static void drop_project(struct session *s)
     s->opened = s->opened > SESSION_REPO ? SESSION_REPO : s->opened;
 }
 
-static int open_session(struct session *s, enum session_depth depth, bool quiet, bool unchecked,
+/* `how` holds the flags. */
+static int open_session(struct session *s, enum session_depth depth, struct session how,
                         struct err *e)
 {
-    *s = (struct session){
-        .quiet = quiet, .unchecked = unchecked, .lock = REPOLOCK_INIT, .opened = -1};
+    *s = how;
+    s->lock = (struct repolock)REPOLOCK_INIT;
+    s->opened = -1;
     arena_init(&s->arena);
     if (repo_open(&s->repo, NULL, e) < 0) {
         arena_release(&s->arena);
@@ -87,12 +93,30 @@ static int open_session(struct session *s, enum session_depth depth, bool quiet,
 
 int session_open(struct session *s, enum session_depth depth, bool quiet, struct err *e)
 {
-    return open_session(s, depth, quiet, false, e);
+    return open_session(s, depth, (struct session){.quiet = quiet}, e);
 }
 
 int session_open_unchecked(struct session *s, enum session_depth depth, bool quiet, struct err *e)
 {
-    return open_session(s, depth, quiet, true, e);
+    return open_session(s, depth, (struct session){.quiet = quiet, .unchecked = true}, e);
+}
+
+int session_open_most(struct session *s, enum session_depth depth, bool quiet, struct err *e)
+{
+    return open_session(s, depth, (struct session){.quiet = quiet, .unchecked = true, .most = true},
+                        e);
+}
+
+int session_open_data(struct session *s, bool quiet, struct err *e)
+{
+    if (session_open(s, SESSION_REPO, quiet, e) < 0) {
+        return -1;
+    }
+    if (open_store(s, e) < 0) {
+        session_close(s);
+        return -1;
+    }
+    return 0;
 }
 
 int session_lock(struct session *s, const char *cmd, struct err *e)

@@ -33,6 +33,7 @@ struct session {
     struct repolock lock;
     bool quiet;
     bool unchecked; /* the graph was built without its checks */
+    bool most;      /* broken files of the pipeline were left out */
     /* Above: public. Below: private to session.c. */
     int opened; /* how many of the steps are to be undone */
 };
@@ -41,6 +42,10 @@ struct session {
 int session_open(struct session *s, enum session_depth depth, bool quiet, struct err *e);
 /* The same with graph_build_unchecked, for commands that only tell. */
 int session_open_unchecked(struct session *s, enum session_depth depth, bool quiet, struct err *e);
+/* The same, and files of the pipeline that cannot be read are left out with a warning (pipeline_load_most). */
+int session_open_most(struct session *s, enum session_depth depth, bool quiet, struct err *e);
+/* Repository and store alone: for commands to which a broken pipeline is an answer. */
+int session_open_data(struct session *s, bool quiet, struct err *e);
 /* Takes the repository's lock, for commands that write; released by session_close. `cmd`: "nephron add".
  * Another command may have written since session_open, so pipeline, graph and store are read anew: what points into
  * them is taken after this call. */

@@ -94,13 +94,18 @@ struct loading {
     const struct stagebuild *build;
 };
 
+static const char *stage_key(struct pipeline *p, const struct stage *s)
+{
+    return arena_printf(&p->arena, "%s:%s", s->file, s->name ? s->name : "");
+}
+
 static int add_stage(struct pipeline *p, const struct stage *s)
 {
     ARRAY_RESERVE(p->stages, p->stage_count, p->stage_capacity, 1);
     p->stages[p->stage_count] = *s;
     p->stages[p->stage_count].index = p->stage_count;
-    const char *key = arena_printf(&p->arena, "%s:%s", s->file, s->name ? s->name : "");
-    value_set(&p->arena, p->by_name, key, value_int(&p->arena, (int64_t)p->stage_count));
+    value_set(&p->arena, p->by_name, stage_key(p, s),
+              value_int(&p->arena, (int64_t)p->stage_count));
     p->stage_count++;
     return 0;
 }
@@ -115,11 +120,15 @@ static int on_stage(void *ctx, const struct expand_stage *x, struct err *e)
     return add_stage(l->p, &s);
 }
 
-static void on_warning(void *ctx, const char *text)
+static void add_warning(struct pipeline *p, const char *text)
 {
-    struct pipeline *p = ((struct loading *)ctx)->p;
     ARRAY_RESERVE(p->warnings, p->warning_count, p->warning_capacity, 1);
     p->warnings[p->warning_count++] = text;
+}
+
+static void on_warning(void *ctx, const char *text)
+{
+    add_warning(((struct loading *)ctx)->p, text);
 }
 
 /* A top-level list of paths as repo paths. */
@@ -283,6 +292,7 @@ struct walk {
     struct ignore *git;     /* git's rules; NULL: no work tree */
     const char *git_prefix; /* the repository's folder below the work tree: "" or "sub/" */
     struct value *outs;     /* set of the outputs seen so far */
+    bool most;              /* leave out what cannot be read */
     struct arena scratch;
 };
 
@@ -397,16 +407,35 @@ static bool is_ignored(struct walk *w, const char *path, bool is_dir)
                          w->git, arena_printf(&w->scratch, "%s%s", w->git_prefix, path), is_dir);
 }
 
+/* Takes back the stages of a file that cannot be read, and notes why. */
+static void leave_out(struct pipeline *p, size_t stage_count, const struct err *why)
+{
+    while (p->stage_count > stage_count) {
+        value_remove(p->by_name, stage_key(p, &p->stages[--p->stage_count]));
+    }
+    if (!p->broken) {
+        struct err *first = ARENA_ARRAY(&p->arena, 1, struct err);
+        *first = *why;
+        p->broken = first;
+    }
+    add_warning(p, arena_printf(&p->arena, "left out: %s", why->text));
+}
+
 static int load_file(struct walk *w, const char *path, struct err *e)
 {
     size_t before = w->p->stage_count;
+    struct err why = ERR_INIT, *told = w->most ? &why : e;
     struct strbuf text;
     strbuf_init(&text);
-    int r = repo_read(w->r, path, MAX_FILE, &text, e);
+    int r = repo_read(w->r, path, MAX_FILE, &text, told);
     if (r == 0) {
-        r = pipeline_parse(w->p, w->r, path, strbuf_str(&text), e);
+        r = pipeline_parse(w->p, w->r, path, strbuf_str(&text), told);
     }
     strbuf_release(&text);
+    if (r < 0 && w->most) {
+        leave_out(w->p, before, &why);
+        return 0;
+    }
     for (size_t i = before; r == 0 && i < w->p->stage_count; i++) {
         const struct stage *s = &w->p->stages[i];
         for (size_t k = 0; k < s->out_count; k++) {
@@ -437,9 +466,9 @@ static int load_folder(struct walk *w, const char *dir, unsigned depth, struct e
     return r;
 }
 
-int pipeline_load(struct pipeline *p, const struct repo *r, struct err *e)
+static int load(struct pipeline *p, const struct repo *r, bool most, struct err *e)
 {
-    struct walk w = {.p = p, .r = r, .git_prefix = ""};
+    struct walk w = {.p = p, .r = r, .git_prefix = "", .most = most};
     pipeline_init(p);
     arena_init(&w.scratch);
     w.outs = value_map(&w.scratch);
@@ -455,6 +484,16 @@ int pipeline_load(struct pipeline *p, const struct repo *r, struct err *e)
         pipeline_release(p);
     }
     return result;
+}
+
+int pipeline_load(struct pipeline *p, const struct repo *r, struct err *e)
+{
+    return load(p, r, false, e);
+}
+
+int pipeline_load_most(struct pipeline *p, const struct repo *r, struct err *e)
+{
+    return load(p, r, true, e);
 }
 
 struct stage *pipeline_find(const struct pipeline *p, const char *file, const char *name)

@@ -124,6 +124,8 @@ struct pipeline {
     size_t file_count;
     const char **warnings; /* what DVC logs as WARNING while it loads */
     size_t warning_count;
+    const struct err
+        *broken; /* pipeline_load_most: what is wrong with the first file left out; else NULL */
     /* Above: public. Below: private to pipeline.c. */
     size_t stage_capacity, file_capacity, warning_capacity;
     struct value *by_name;   /* "file:name" -> index */
@@ -143,6 +145,8 @@ void pipeline_init(struct pipeline *p);
  * meta.nephron are refused by name.
  */
 int pipeline_load(struct pipeline *p, const struct repo *r, struct err *e);
+/* The same, but files that cannot be read are left out, each with a warning. */
+int pipeline_load_most(struct pipeline *p, const struct repo *r, struct err *e);
 void pipeline_release(struct pipeline *p);
 
 /* One file from a buffer, without I/O for it (templating still reads params and vars files below
