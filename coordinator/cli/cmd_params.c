@@ -5,52 +5,44 @@
 
 #include "alloc.h"
 #include "err.h"
-#include "fs.h"
 #include "git.h"
 #include "json.h"
-#include "metrics.h"
 #include "params.h"
 #include "revision.h"
 #include "session.h"
 #include "table.h"
+#include "valuefiles.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* Text of a repo file in the workspace (rev NULL) or in a revision; 1: not there. */
-static int read_text(struct session *s, const char *rev, const char *path, struct strbuf *text,
-                     struct err *e)
+/* The words of the command line as repo paths; NULL when there are none. */
+static const struct value *target_paths(struct session *s, const struct opt_list *targets)
 {
-    struct err local = ERR_INIT;
-    int rc = rev == NULL
-                 ? fs_read(repo_abs(&s->repo, &s->arena, path), (size_t)64 << 20, text, &local)
-                 : git_show(&s->repo, rev, path, text, &local);
-    if (rc < 0 && local.code == ERR_MISSING) {
-        return 1;
+    struct value *list = value_list(&s->arena);
+    for (size_t i = 0; i < targets->count; i++) {
+        value_push(&s->arena, list,
+                   value_cstr(&s->arena, repo_path(&s->repo, &s->arena, targets->items[i])));
     }
-    if (rc < 0 && e != NULL) {
-        *e = local;
-    }
-    return rc;
+    return targets->count > 0 ? list : NULL;
 }
 
-typedef struct value *parse_fn(struct arena *a, struct str text, const char *shown, struct err *e);
-
-/* The document of a file at a revision, NULL when it is not there; -1 on error. */
-static int load_at(struct session *s, const char *rev, const char *path, parse_fn *parse,
-                   struct value **doc, struct err *e)
+/* On stderr, as DVC: which sides are not complete. */
+static void tell_errors(const struct value *result)
 {
-    struct strbuf text;
-    strbuf_init(&text);
-    *doc = NULL;
-    int rc = read_text(s, rev, path, &text, e);
-    if (rc == 0) {
-        *doc = parse(&s->arena, strbuf_str(&text), repo_show(&s->repo, &s->arena, path), e);
-        rc = *doc != NULL ? 0 : -1;
+    const char *comma = "";
+    for (size_t i = 0; i < result->map.count; i++) {
+        if (valuefiles_has_error(result->map.pairs[i].val)) {
+            fprintf(stderr, "%s%s",
+                    *comma ? comma : "DVC failed to load some metrics for following revisions: '",
+                    value_as_str(result->map.pairs[i].key).p);
+            comma = ", ";
+        }
     }
-    strbuf_release(&text);
-    return rc < 0 ? -1 : 0;
+    if (*comma) {
+        fprintf(stderr, "'.\n");
+    }
 }
 
 static void print_json(const struct value *v)
@@ -75,129 +67,68 @@ struct diff_words {
     bool all, deps, json, md, no_path, quiet, recursive;
     struct opt_list targets;
     long precision;
-    const char *old_rev, *new_rev; /* new_rev NULL: the workspace */
+    const char *old_rev, *new_rev; /* "workspace": no revision */
 };
 
-/* Repo path -> keys wanted of it. */
-static struct value *params_wanted(struct session *s, const struct diff_words *w)
+/* Adds the side that is named `rev` to `result`. */
+static int add_side(struct session *s, const struct valuefiles_query *q, const char *rev,
+                    struct value *result, struct err *e)
 {
-    if (w->targets.count == 0) {
-        bool has_default = fs_exists(repo_abs(&s->repo, &s->arena, "params.yaml"));
-        return params_targets(&s->arena, &s->pipeline, w->deps, has_default);
+    if (strcmp(rev, "workspace") == 0) {
+        valuefiles_workspace(s->store, &s->arena, q, rev, result);
+        return 0;
     }
-    struct value *map = value_map(&s->arena);
-    for (size_t i = 0; i < w->targets.count; i++) {
-        value_set(&s->arena, map, repo_path(&s->repo, &s->arena, w->targets.items[i]),
-                  value_list(&s->arena));
-    }
-    return map;
-}
-
-static int params_side(struct session *s, const struct value *wanted, const char *rev,
-                       struct value **side, struct err *e)
-{
-    *side = value_map(&s->arena);
-    for (size_t i = 0; i < wanted->map.count; i++) {
-        const char *path = value_as_str(wanted->map.pairs[i].key).p;
-        struct value *doc;
-        if (load_at(s, rev, path, params_parse, &doc, e) < 0) {
-            return -1;
-        }
-        if (doc != NULL) {
-            value_set(&s->arena, *side, repo_show(&s->repo, &s->arena, path),
-                      params_project(&s->arena, doc, wanted->map.pairs[i].val));
-        }
-    }
-    return 0;
-}
-
-static struct value *metrics_wanted(struct session *s, const struct opt_list *targets)
-{
-    if (targets->count == 0) {
-        return metrics_targets(&s->arena, &s->pipeline);
-    }
-    struct value *list = value_list(&s->arena);
-    for (size_t i = 0; i < targets->count; i++) {
-        value_push(&s->arena, list,
-                   value_cstr(&s->arena, repo_path(&s->repo, &s->arena, targets->items[i])));
-    }
-    return list;
-}
-
-static int metrics_side(struct session *s, const struct value *wanted, const char *rev,
-                        struct value **side, struct err *e)
-{
-    *side = value_map(&s->arena);
-    for (size_t i = 0; i < wanted->list.count; i++) {
-        const char *path = value_as_str(wanted->list.items[i]).p;
-        struct value *doc;
-        if (load_at(s, rev, path, metrics_parse, &doc, e) < 0) {
-            return -1;
-        }
-        if (doc != NULL) {
-            value_set(&s->arena, *side, repo_show(&s->repo, &s->arena, path),
-                      metrics_extract(&s->arena, doc));
-        }
-    }
-    return 0;
-}
-
-/* Checks both revisions. HEAD that nobody named may not exist yet: then there is nothing old. */
-static int check_revisions(struct session *s, const struct diff_words *w, bool named, bool *has_old,
-                           struct err *e)
-{
     char commit[65];
-    *has_old = git_rev_parse(&s->repo, w->old_rev, commit, named ? e : NULL) == 0;
-    if (!*has_old && named) {
+    if (git_rev_parse(&s->repo, rev, commit, e) < 0) {
         return -1;
     }
-    return w->new_rev != NULL ? git_rev_parse(&s->repo, w->new_rev, commit, e) : 0;
+    const struct revision one = {.commit = commit, .names = rev};
+    return valuefiles_revisions(s->store, &s->arena, q, &one, 1, result, e);
 }
 
-static int diff_sides(struct session *s, const struct diff_words *w, bool metrics, bool named,
+static int diff_sides(struct session *s, const struct diff_words *w, bool metrics,
                       struct value **diff, struct err *e)
 {
-    struct value *old_side = value_map(&s->arena), *new_side;
-    if (s->repo.scm_root == NULL) {
-        return err_set(e, ERR_USAGE, "cannot compare revisions: this repository has no git");
+    if (s->repo.no_scm) {
+        return err_set(e, ERR_USAGE,
+                       "Only supported for Git repositories. If you're seeing this error in a Git "
+                       "repo, try updating the DVC configuration with `dvc config core.no_scm "
+                       "false`.");
     }
-    bool has_old;
-    if (check_revisions(s, w, named, &has_old, e) < 0) {
+    char commit[65];
+    struct value *sides = value_map(&s->arena);
+    *diff = value_map(&s->arena);
+    if (git_rev_parse(&s->repo, "HEAD", commit, NULL) < 0) {
+        return 0; /* nothing is committed yet: nothing to compare with */
+    }
+    const struct valuefiles_query q = {
+        .params = !metrics, .deps_only = w->deps, .targets = target_paths(s, &w->targets)};
+    if (add_side(s, &q, w->old_rev, sides, e) < 0 || add_side(s, &q, w->new_rev, sides, e) < 0) {
         return -1;
     }
-    const struct value *wanted = metrics ? metrics_wanted(s, &w->targets) : params_wanted(s, w);
-    int rc = 0;
-    if (metrics) {
-        rc = has_old ? metrics_side(s, wanted, w->old_rev, &old_side, e) : 0;
-        rc = rc == 0 ? metrics_side(s, wanted, w->new_rev, &new_side, e) : rc;
-    } else {
-        rc = has_old ? params_side(s, wanted, w->old_rev, &old_side, e) : 0;
-        rc = rc == 0 ? params_side(s, wanted, w->new_rev, &new_side, e) : rc;
-    }
-    if (rc == 0) {
-        *diff = params_diff(&s->arena, old_side, new_side, w->all);
-    }
-    return rc;
+    tell_errors(sides);
+    *diff = params_diff(&s->arena, valuefiles_documents(&s->arena, value_get(sides, w->old_rev)),
+                        valuefiles_documents(&s->arena, value_get(sides, w->new_rev)), w->all);
+    return 0;
 }
 
 static int run_diff(struct diff_words *w, const struct opt_list *args, bool metrics)
 {
     struct err e = ERR_INIT;
     struct session s;
-    if (session_open(&s, SESSION_GRAPH, w->quiet, &e) < 0) {
+    if (session_open_data(&s, w->quiet, &e) < 0) {
         return session_fail(&e, 255);
     }
     w->old_rev = args->count > 0 ? args->items[0] : "HEAD";
-    w->new_rev = args->count > 1 ? args->items[1] : NULL;
+    w->new_rev = args->count > 1 ? args->items[1] : "workspace";
     struct value *diff = NULL;
-    int rc = diff_sides(&s, w, metrics, args->count > 0, &diff, &e);
+    int rc = diff_sides(&s, w, metrics, &diff, &e);
     if (rc == 0 && w->json) {
         print_json(diff);
     } else if (rc == 0 && !w->quiet) {
         print_table(diff, &(struct table_diff_options){.title = metrics ? "Metric" : "Param",
                                                        .old_name = w->old_rev,
-                                                       .new_name = w->new_rev != NULL ? w->new_rev
-                                                                                      : "workspace",
+                                                       .new_name = w->new_rev,
                                                        .no_path = w->no_path,
                                                        .change = metrics,
                                                        .markdown = w->md,
@@ -249,51 +180,33 @@ static int metrics_diff_command(int argc, char **argv)
     return diff_command(argc, argv, true);
 }
 
-static int add_revision(struct session *s, const struct opt_list *targets, const char *rev,
-                        const char *label, struct value *result, struct err *e)
+static int collect_metrics(struct session *s, const struct opt_list *targets,
+                           const struct revision_scope *scope, struct value *result, struct err *e)
 {
-    const struct value *wanted = metrics_wanted(s, targets);
-    for (size_t i = 0; i < wanted->list.count; i++) {
-        const char *path = value_as_str(wanted->list.items[i]).p;
-        const char *shown = repo_show(&s->repo, &s->arena, path);
-        struct err local = ERR_INIT;
-        struct value *doc;
-        if (load_at(s, rev, path, metrics_parse, &doc, &local) < 0) {
-            metrics_result_error(&s->arena, result, label, shown, "ParseError", local.text);
-            fprintf(stderr, "WARNING: %s\n", local.text);
-        } else if (doc != NULL) {
-            metrics_result_add(&s->arena, result, label, shown, metrics_extract(&s->arena, doc));
-        } else if (targets->count > 0 && rev == NULL) {
-            return err_set(e, ERR_MISSING, "'%s' does not exist", shown);
-        }
-    }
-    return 0;
-}
-
-static int add_revisions(struct session *s, const struct opt_list *targets,
-                         const struct revision_scope *scope, struct value *result, struct err *e)
-{
+    const struct valuefiles_query q = {.targets = target_paths(s, targets)};
     struct revision *revs;
     size_t count;
+    bool several = revision_scope_any(scope);
+    valuefiles_workspace(s->store, &s->arena, &q, several ? "workspace" : "", result);
+    if (!several || s->repo.no_scm) {
+        return 0;
+    }
     if (revision_list(&s->repo, scope, &s->arena, &revs, &count, e) < 0) {
         return -1;
     }
-    for (size_t i = 0; i < count; i++) {
-        if (add_revision(s, targets, revs[i].commit, revs[i].names, result, e) < 0) {
-            return -1;
-        }
-    }
-    return 0;
+    return valuefiles_revisions(s->store, &s->arena, &q, revs, count, result, e);
 }
 
-/* As DVC: the workspace is not shown when it says the same as the branch that is checked out. */
+/* As DVC: the workspace is not shown when it says the same as the branch that is checked out. Trouble is never
+ * the same. */
 static void hide_workspace(struct session *s, struct value *result)
 {
     struct git_head head;
     if (git_head(&s->repo, &head, NULL) == 0 && head.branch[0] != 0) {
         const struct value *here = value_get(result, "workspace");
         const struct value *branch = value_get(result, head.branch);
-        if (here != NULL && branch != NULL && value_eq(here, branch)) {
+        if (here != NULL && branch != NULL && !valuefiles_has_error(here) &&
+            value_eq(here, branch)) {
             value_remove(result, "workspace");
         }
     }
@@ -327,16 +240,18 @@ static int metrics_show(int argc, char **argv)
     }
     struct err e = ERR_INIT;
     struct session s;
-    if (session_open(&s, SESSION_GRAPH, quiet, &e) < 0) {
+    if (session_open_data(&s, quiet, &e) < 0) {
         opt_list_release(&args);
         return session_fail(&e, 1);
     }
     bool several = revision_scope_any(&scope);
     struct value *result = value_map(&s.arena);
-    int rc = add_revision(&s, &args, NULL, several ? "workspace" : "", result, &e);
-    rc = rc == 0 ? add_revisions(&s, &args, &scope, result, &e) : rc;
-    if (several) {
+    int rc = collect_metrics(&s, &args, &scope, result, &e);
+    if (rc == 0 && several) {
         hide_workspace(&s, result);
+    }
+    if (rc == 0) {
+        tell_errors(result);
     }
     if (rc == 0 && json) {
         print_json(result);

@@ -3,13 +3,7 @@
  */
 #include "metrics.h"
 
-#include "params.h"
 #include "pipeline.h"
-
-struct value *metrics_parse(struct arena *a, struct str text, const char *shown, struct err *e)
-{
-    return params_parse(a, text, shown, e);
-}
 
 static bool counts(const struct value *v)
 {
@@ -68,33 +62,4 @@ struct value *metrics_targets(struct arena *a, const struct pipeline *p)
         }
     }
     return list;
-}
-
-/* result[rev].data[path], made where missing. */
-static struct value *file_entry(struct arena *a, struct value *result, const char *rev,
-                                const char *path)
-{
-    struct value *r = value_get(result, rev), *data, *file;
-    if (!r) {
-        value_set(a, result, rev, r = value_map(a));
-        value_set(a, r, "data", value_map(a));
-    }
-    data = value_get(r, "data");
-    value_set(a, data, path, file = value_map(a));
-    return file;
-}
-
-void metrics_result_add(struct arena *a, struct value *result, const char *rev, const char *path,
-                        struct value *doc)
-{
-    value_set(a, file_entry(a, result, rev, path), "data", doc);
-}
-
-void metrics_result_error(struct arena *a, struct value *result, const char *rev, const char *path,
-                          const char *type, const char *msg)
-{
-    struct value *error = value_map(a);
-    value_set(a, error, "type", value_cstr(a, type));
-    value_set(a, error, "msg", value_cstr(a, msg));
-    value_set(a, file_entry(a, result, rev, path), "error", error);
 }

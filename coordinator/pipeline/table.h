@@ -46,7 +46,7 @@ struct table_diff_options {
 };
 /* `diff` as params_diff returns it. */
 void table_diff(const struct value *diff, const struct table_diff_options *opt, struct strbuf *out);
-/* `result` as metrics_result_add builds it. revisions: show the Revision column. */
+/* `result` as valuefiles.h describes it. revisions: show the Revision column. */
 void table_metrics(const struct value *result, bool revisions, bool markdown, int precision,
                    struct strbuf *out);
 

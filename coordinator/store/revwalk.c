@@ -9,22 +9,38 @@
 #include "revision.h"
 #include "store.h"
 
+/* Calls `fn` on the view, with the store turned to it. */
+static int call_in(struct store *s, struct revwalk_view *view, revwalk_fn *fn, void *ctx,
+                   struct err *e)
+{
+    struct repo *before = store_enter(s, &view->repo);
+    int rc = fn(ctx, view, e);
+    store_enter(s, before);
+    return rc;
+}
+
 /* Calls `fn` on the commit that `g` is turned to. */
-static int visit(struct store *s, struct gitfiles *g, const struct revision *rev, revwalk_fn *fn,
-                 void *ctx, struct err *e)
+static int visit(struct store *s, struct gitfiles *g, const struct revision *rev, bool tell,
+                 revwalk_fn *fn, void *ctx, struct err *e)
 {
     struct revwalk_view view = {.revision = rev};
+    struct err why = ERR_INIT;
     repo_view_open(&view.repo, s->repo, gitfiles_source(g));
-    int rc = pipeline_load(&view.pipeline, &view.repo, e);
+    int rc = pipeline_load(&view.pipeline, &view.repo, tell ? &why : e);
     if (rc == 0) {
-        rc = graph_build(&view.graph, &view.pipeline, &view.repo, e);
+        if (tell) {
+            graph_build_unchecked(&view.graph, &view.pipeline, &view.repo);
+        } else {
+            rc = graph_build(&view.graph, &view.pipeline, &view.repo, e);
+        }
         if (rc == 0) {
-            struct repo *before = store_enter(s, &view.repo);
-            rc = fn(ctx, &view, e);
-            store_enter(s, before);
+            rc = call_in(s, &view, fn, ctx, e);
             graph_release(&view.graph);
         }
         pipeline_release(&view.pipeline);
+    } else if (tell) {
+        view.why = &why;
+        rc = call_in(s, &view, fn, ctx, e);
     }
     repo_view_close(&view.repo);
     return rc;
@@ -41,7 +57,9 @@ int revwalk_each(struct store *s, const struct revision *revs, size_t count,
     for (size_t i = 0; rc == 0 && i < count; i++) {
         struct err why = ERR_INIT;
         int got = gitfiles_select(g, revs[i].commit, &why);
-        got = got == 0 ? visit(s, g, &revs[i], fn, ctx, &why) : got < 0 ? -1 : 0;
+        got = got == 0  ? visit(s, g, &revs[i], trouble == REVWALK_TELL, fn, ctx, &why)
+              : got < 0 ? -1
+                        : 0;
         if (got < 0 && trouble == REVWALK_SKIP) {
             store_note(s, STORE_NOTE_WARN, "failed to collect '%s', skipping", revs[i].names);
         } else if (got != 0) {

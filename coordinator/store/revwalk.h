@@ -33,6 +33,8 @@ struct revwalk_view {
     struct repo repo;
     struct pipeline pipeline;
     struct graph graph;
+    const struct err
+        *why; /* REVWALK_TELL: the pipeline cannot be read; pipeline and graph are not there */
 };
 
 /* 0: go on; -1: *e is wrong with this revision; 1: *e ends the walk, whatever `trouble` says. */
@@ -41,6 +43,7 @@ typedef int revwalk_fn(void *ctx, const struct revwalk_view *view, struct err *e
 enum revwalk_trouble {
     REVWALK_STRICT, /* a revision that cannot be read is an error: gc must not guess */
     REVWALK_SKIP,   /* it is left out, with the warning "failed to collect 'NAME', skipping" */
+    REVWALK_TELL, /* it is visited with `why` set; mistakes between stages (graph.h) are let pass */
 };
 
 /* Visits the revisions in order. One without the repository's folder is passed over. The

@@ -94,6 +94,39 @@ test_expect_success DVC "metrics show names what it shows as DVC" '
     test_cmp want got
 '
 
+# same ARG...: the answer, the exit code and the last line of stderr are DVC's
+same() {
+    nephron "$@" >got 2>got.err; echo $? >>got; "$dvc" "$@" >want 2>want.err; echo $? >>want
+    tail -n 1 got.err >>got; tail -n 1 want.err >>want; test_cmp want got
+}
+
+test_expect_success DVC "metrics of a stage that keeps them in the cache, seen in each revision" '
+    new_repo kept && cd kept && git symbolic-ref HEAD refs/heads/main &&
+    printf "stages:\n  s:\n    cmd: mkdir d; cp x.json m.json; cp x.json d/x.json\n    deps: [x.json]\n    outs: [d]\n    metrics: [m.json]\n" >dvc.yaml &&
+    echo "{\"a\": 1}" >x.json && same metrics show --json && same metrics show && same metrics show -a --json &&
+    nephron repro -q && commit one && sed -i s/1/2/ x.json && nephron repro -q && same metrics diff --json &&
+    same metrics show -a --json && same metrics diff --targets d/x.json --json && rm m.json && same metrics show --json &&
+    same metrics show m.json nosuch.json --json && same metrics show nosuch.json && same metrics show -A nosuch.json --json
+'
+
+test_expect_success DVC "a dvc.yaml that cannot be read is an answer, for stage list --all it is left out" '
+    at kept && mkdir sub && printf "stages:\n  t: {cmd: echo}\n" >sub/dvc.yaml && echo "stages: [" >dvc.yaml &&
+    same metrics show && same metrics show --json && same metrics show -a --json && same metrics diff --json &&
+    same params diff --json && same metrics show x.json --json && echo "stages: 3" >dvc.yaml && same metrics show --json &&
+    nephron stage list --all >got 2>err && "$dvc" stage list --all >want && test_cmp want got &&
+    grep "WARNING: left out: .\./dvc.yaml. validation failed" err && nephron stage list sub/dvc.yaml &&
+    test_expect_code 255 nephron stage list --all --fail && test_expect_code 255 nephron stage list &&
+    printf "stages:\n  z: {cmd: echo}\n  a: {cmd: \"echo \${nope}\"}\n" >dvc.yaml &&
+    nephron stage list --all >got && "$dvc" stage list --all >want && test_cmp want got
+'
+
+test_expect_success DVC "no commits, no such revision, no git" '
+    new_repo fresh && cd fresh && echo "lr: 1" >params.yaml && same params diff --json && same metrics diff &&
+    commit one && same params diff nosuch && same metrics diff HEAD nosuch && same params diff HEAD workspace --json &&
+    at . && mkdir nogit && cd nogit && nephron init -q --no-scm && same params diff && same metrics diff --json &&
+    same metrics show --json && same metrics show -a --json
+'
+
 test_expect_success "without git there are no revisions" '
     at . && mkdir plain && cd plain && nephron init -q --no-scm && nephron remote add -q -d r ../remote && echo 1 >a &&
     nephron add -q a && test_expect_code 1 nephron push -a 2>err && grep "not in a git work tree" err

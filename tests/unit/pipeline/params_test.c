@@ -146,12 +146,16 @@ static void difference_tables(void **state)
 static struct value *scores(struct place *t)
 {
     struct value *result = value_map(&t->a);
-    struct value *doc = metrics_parse(
+    struct value *doc = params_parse(
         &t->a,
         STR("{\"acc\": 0.123456789, \"sub\": {\"f1\": 1.0, \"l\": [1], \"n\": null, \"s\": "
             "\"txt\", \"b\": true, \"e\": {}}, \"i\": 3}"),
         "scores.json", &t->e);
-    metrics_result_add(&t->a, result, "", "scores.json", metrics_extract(&t->a, doc));
+    struct value *files = value_map(&t->a), *file = value_map(&t->a), *side = value_map(&t->a);
+    value_set(&t->a, file, "data", metrics_extract(&t->a, doc));
+    value_set(&t->a, files, "scores.json", file);
+    value_set(&t->a, side, "data", files);
+    value_set(&t->a, result, "", side);
     return result;
 }
 

@@ -1,0 +1,252 @@
+/* See valuefiles.h. */
+#include "valuefiles.h"
+
+#include "cas.h"
+#include "err.h"
+#include "fs.h"
+#include "metrics.h"
+#include "params.h"
+#include "path.h"
+#include "pipeline.h"
+#include "repo.h"
+#include "revision.h"
+#include "revwalk.h"
+#include "store.h"
+
+#include <string.h>
+#include <strings.h>
+
+#define MAX_BYTES ((size_t)64 << 20)
+
+/* ---- trouble, by the names that DVC gives it ---- */
+
+static struct value *new_error(struct arena *a, const char *type, const char *msg)
+{
+    struct value *error = value_map(a), *entry = value_map(a);
+    value_set(a, error, "type", value_cstr(a, type));
+    value_set(a, error, "msg", value_cstr(a, msg));
+    value_set(a, entry, "error", error);
+    return entry;
+}
+
+/* A side whose pipeline cannot be read. DVC's message has the first line of ours, or for broken YAML the
+ * words of its reader. */
+static struct value *failed_side(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                                 const char *label, const struct err *why)
+{
+    static const char invalid[] = "' is invalid", failed[] = "' validation failed";
+    const char *type = "DvcException", *msg = why->text, *at;
+    if (why->text[0] == '\'' && (at = strstr(why->text, invalid)) != NULL) {
+        const char *name = strncmp(why->text, "'./", 3) == 0 ? why->text + 3 : why->text + 1;
+        type = "YAMLSyntaxError";
+        msg = arena_printf(a, "unable to read: '%.*s', YAML file structure is corrupted",
+                           (int)(at - name), name);
+    } else if (why->text[0] == '\'' && (at = strstr(why->text, failed)) != NULL) {
+        type = "YAMLValidationError";
+        msg = arena_strndup(a, why->text, (size_t)(at - why->text) + sizeof(failed) - 1);
+    } else if (strncmp(why->text, "failed to parse", 15) == 0) {
+        type = "ResolveError";
+    }
+    store_note(s, STORE_NOTE_WARN, "failed to load %s in revision '%s', %s",
+               q->params ? "params" : "metrics", label, msg);
+    return new_error(a, type, msg);
+}
+
+static struct value *corrupt_file(struct store *s, struct arena *a, const char *path,
+                                  const struct err *why)
+{
+    static const struct {
+        const char *extension, *type;
+    } kinds[] = {{".json", "JSONFileCorruptedError"},
+                 {".toml", "TOMLFileCorruptedError"},
+                 {".py", "PythonFileCorruptedError"}};
+    const char *type = "YAMLFileCorruptedError";
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcasecmp(path_extension(path), kinds[i].extension) == 0) {
+            type = kinds[i].type;
+        }
+    }
+    store_note(s, STORE_NOTE_WARN, "%s", why->text);
+    return new_error(a, why->code == ERR_FORMAT ? type : "OSError", why->text);
+}
+
+/* ---- one file ---- */
+
+/* The tracked output that is `path`, or the folder that holds it; NULL when none. */
+static const struct out *find_out(const struct pipeline *p, const char *path,
+                                  const struct stage **stage, size_t *index)
+{
+    for (size_t i = 0; i < p->stage_count; i++) {
+        for (size_t k = 0; k < p->stages[i].out_count; k++) {
+            const struct out *o = &p->stages[i].outs[k];
+            if (o->cache && path_inside(o->path, path)) {
+                *stage = &p->stages[i];
+                *index = k;
+                return o;
+            }
+        }
+    }
+    return NULL;
+}
+
+/* From the cache, by what the side's lock file records. */
+static int read_object(struct store *s, struct arena *a, const struct out *o,
+                       const struct stage *st, size_t index, const char *path, struct strbuf *text)
+{
+    struct hash h;
+    struct dirobj tree;
+    if (store_recorded(s, st, index, &h, NULL) < 0 || !h.md5 || !cas_md5_valid(h.md5)) {
+        return -1;
+    }
+    struct cas_id id = {h.md5, h.legacy};
+    if (strcmp(o->path, path) != 0) {
+        const struct dirobj_item *item;
+        if (cas_read_dir(s->cas, a, id, &tree, NULL) < 0 ||
+            (item = dirobj_find(&tree, path + strlen(o->path) + 1)) == NULL) {
+            return -1;
+        }
+        id.md5 = item->md5;
+    }
+    return id.md5[32] == '\0' && cas_has(s->cas, id, false)
+               ? fs_read(cas_object_path(s->cas, a, id), MAX_BYTES, text, NULL)
+               : -1;
+}
+
+static struct value *read_entry(struct store *s, struct arena *a, const struct pipeline *p,
+                                const char *path, const struct value *keys, struct strbuf *text)
+{
+    struct err e = ERR_INIT;
+    int rc = repo_read(s->repo, path, MAX_BYTES, text, &e);
+    if (rc < 0 && e.code == ERR_MISSING) {
+        const struct stage *st;
+        size_t index;
+        const struct out *o = p ? find_out(p, path, &st, &index) : NULL;
+        rc = o ? read_object(s, a, o, st, index, path, text) : -1;
+        if (rc < 0) {
+            return new_error(
+                a, "FileNotFoundError",
+                arena_printf(a, "[Errno 2] %s: '%s'",
+                             o ? "No storage files available" : "No such file or directory", path));
+        }
+    }
+    const char *shown = repo_show(s->repo, a, path);
+    struct value *doc = rc == 0 ? params_parse(a, strbuf_str(text), shown, &e) : NULL;
+    if (!doc) {
+        return corrupt_file(s, a, path, &e);
+    }
+    struct value *entry = value_map(a);
+    value_set(a, entry, "data", keys ? params_project(a, doc, keys) : metrics_extract(a, doc));
+    return entry;
+}
+
+/* ---- one side ---- */
+
+static bool has_default(struct store *s)
+{
+    struct strbuf text;
+    strbuf_init(&text);
+    bool has = repo_read(s->repo, "params.yaml", MAX_BYTES, &text, NULL) == 0;
+    strbuf_release(&text);
+    return has;
+}
+
+/* Map of repo paths; values: for params the list of keys, for metrics NULL-typed. */
+static struct value *wanted(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                            const struct pipeline *p)
+{
+    if (q->params && !q->targets) {
+        return params_targets(a, p, q->deps_only, has_default(s));
+    }
+    const struct value *list = q->targets ? q->targets : metrics_targets(a, p);
+    struct value *map = value_map(a);
+    for (size_t i = 0; i < list->list.count; i++) {
+        value_set(a, map, value_as_str(list->list.items[i]).p, value_list(a));
+    }
+    return map;
+}
+
+/* `p` may be NULL where the targets are given: they need no pipeline. */
+static struct value *read_side(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                               const struct pipeline *p)
+{
+    struct value *data = value_map(a), *side = value_map(a);
+    const struct value *paths = wanted(s, a, q, p);
+    for (size_t i = 0; i < paths->map.count; i++) {
+        const char *path = value_as_str(paths->map.pairs[i].key).p;
+        const struct value *keys = q->params ? paths->map.pairs[i].val : NULL;
+        struct strbuf text;
+        strbuf_init(&text);
+        value_set(a, data, repo_show(s->repo, a, path), read_entry(s, a, p, path, keys, &text));
+        strbuf_release(&text);
+    }
+    value_set(a, side, "data", data);
+    return side;
+}
+
+void valuefiles_workspace(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                          const char *label, struct value *result)
+{
+    struct pipeline p;
+    struct err why = ERR_INIT;
+    if (pipeline_load(&p, s->repo, &why) == 0) {
+        for (size_t i = 0; i < p.warning_count; i++) {
+            store_note(s, STORE_NOTE_WARN, "%s", p.warnings[i]);
+        }
+        value_set(a, result, label, read_side(s, a, q, &p));
+        pipeline_release(&p);
+    } else {
+        value_set(a, result, label,
+                  q->targets ? read_side(s, a, q, NULL) : failed_side(s, a, q, label, &why));
+    }
+}
+
+struct collecting {
+    struct store *s;
+    struct arena *a;
+    const struct valuefiles_query *q;
+    struct value *result;
+};
+
+static int visit(void *ctx, const struct revwalk_view *view, struct err *e)
+{
+    (void)e;
+    const struct collecting *c = ctx;
+    const char *label = view->revision->names;
+    struct value *side = view->why && !c->q->targets
+                             ? failed_side(c->s, c->a, c->q, label, view->why)
+                             : read_side(c->s, c->a, c->q, view->why ? NULL : &view->pipeline);
+    value_set(c->a, c->result, label, side);
+    return 0;
+}
+
+int valuefiles_revisions(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                         const struct revision *revs, size_t count, struct value *result,
+                         struct err *e)
+{
+    struct collecting c = {s, a, q, result};
+    return revwalk_each(s, revs, count, REVWALK_TELL, visit, &c, e);
+}
+
+struct value *valuefiles_documents(struct arena *a, const struct value *side)
+{
+    struct value *docs = value_map(a);
+    const struct value *data = side ? value_get(side, "data") : NULL;
+    for (size_t i = 0; data && i < data->map.count; i++) {
+        struct value *doc = value_get(data->map.pairs[i].val, "data");
+        if (doc) {
+            value_set_key(a, docs, data->map.pairs[i].key, doc);
+        }
+    }
+    return docs;
+}
+
+bool valuefiles_has_error(const struct value *side)
+{
+    const struct value *data = value_get(side, "data");
+    for (size_t i = 0; data && i < data->map.count; i++) {
+        if (value_get(data->map.pairs[i].val, "error")) {
+            return true;
+        }
+    }
+    return !data;
+}
