@@ -17,6 +17,7 @@
 #include "replay.h"
 #include "runread.h"
 #include "runstore.h"
+#include "session.h"
 #include "str.h"
 #include "tracking.h"
 #include "value.h"
@@ -51,7 +52,7 @@ static void print_json(const struct value *v)
     strbuf_release(&b);
 }
 
-/* Options of the commands that have none but --json. -1: go on. */
+/* Options of the commands that have none but --json (NULL: not that either). -1: go on. */
 static int parse(const char *usage, const char *about, const char *examples, bool *json, int argc,
                  char **argv)
 {
@@ -60,8 +61,10 @@ static int parse(const char *usage, const char *about, const char *examples, boo
     const struct opt options[] = {
         {.type = OPT_FLAG, .name = "json", .help = "Answer with one JSON object.", .target = json},
         OPT_END};
-    const struct opt_spec spec = {
-        .usage = usage, .about = about, .examples = examples, .options = options};
+    const struct opt_spec spec = {.usage = usage,
+                                  .about = about,
+                                  .examples = examples,
+                                  .options = json ? options : options + 1};
     enum opt_result rc = opt_parse(&spec, argc, argv, &args, &e);
     opt_list_release(&args);
     if (rc == OPT_BAD) {
@@ -83,6 +86,12 @@ static int require_auto(const struct tracking *t, struct err *e)
 static bool is_none(const struct tracking *t)
 {
     return strcmp(t->redis_url, "none") == 0;
+}
+
+static int require_redis(const struct tracking *t, struct err *e)
+{
+    return is_none(t) ? err_set(e, ERR_USAGE, "tracking.redis_url is 'none': there is no Redis")
+                      : 0;
 }
 
 /* Where the server is: without secrets. */
@@ -190,7 +199,8 @@ static void look(const struct tracking *t, struct server_state *st)
     st->answers = r != NULL;
     st->running = st->running || st->answers;
     st->behind = replay_behind(t, r, clock_wall_ms(&clock_system));
-    snprintf(st->why, sizeof(st->why), "%s", why.text);
+    snprintf(st->why, sizeof(st->why), "%s",
+             is_none(t) ? "tracking.redis_url is 'none': there is no Redis" : why.text);
     if (r) {
         struct runread *reader = runread_from(r, t->prefix);
         arena_init(&a);
@@ -307,24 +317,22 @@ static int redis_cli(int argc, char **argv)
     struct redis_address a;
     struct err e = ERR_INIT;
 
-    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        bool unused = false;
+    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+                      strcmp(argv[1], "--help-table") == 0)) {
         return parse("nephron redis cli [REDIS-CLI ARGUMENT]…",
                      "Runs redis-cli on the Redis that records runs.",
                      "nephron redis cli\n"
                      "nephron redis cli ZREVRANGE nephron:runs 0 -1\n"
                      "nephron redis cli --scan --pattern 'nephron:run:*'",
-                     &unused, argc, argv);
+                     NULL, argc, argv);
     }
     if (tracking_load(&t, NULL, &e) < 0) {
         return report(&e);
     }
-    int rc;
-    if (is_none(&t)) {
-        rc = err_set(&e, ERR_USAGE, "tracking.redis_url is 'none': there is no Redis");
-    } else if (strcmp(t.redis_url, "auto") == 0) {
+    int rc = require_redis(&t, &e);
+    if (rc == 0 && strcmp(t.redis_url, "auto") == 0) {
         rc = redis_server_start(&t, NULL, &e) < 0 ? -1 : redis_server_address(&t, false, &a, &e);
-    } else {
+    } else if (rc == 0) {
         rc = redis_address_parse(&a, t.redis_url, &e);
     }
     tracking_release(&t);
@@ -352,7 +360,7 @@ static int redis_replay(int argc, char **argv)
     if (tracking_load(&t, NULL, &e) < 0) {
         return report(&e);
     }
-    struct redis *r = redis_connect(&t, true, &e);
+    struct redis *r = require_redis(&t, &e) == 0 ? redis_connect(&t, true, &e) : NULL;
     runstore_init(&store, &t);
     rc = r && runstore_prepare(&store, r, &e) == 0 ? 0 : -1;
     if (rc == 0) {
@@ -370,14 +378,12 @@ static int redis_replay(int argc, char **argv)
 
 int cmd_redis(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        int (*run)(int argc, char **argv);
-    } commands[] = {{"start", redis_start},
-                    {"stop", redis_stop},
-                    {"status", redis_status},
-                    {"cli", redis_cli},
-                    {"replay", redis_replay}};
+    static const struct session_command commands[] = {
+        {"start", redis_start, "start the project's private server"},
+        {"stop", redis_stop, "end it; the runs stay on disk"},
+        {"status", redis_status, "does the Redis that records runs answer?"},
+        {"cli", redis_cli, "redis-cli on it"},
+        {"replay", redis_replay, "send what it lacks from the spool"}};
     static const char *const names[] = {"start", "stop", "status", "cli", "replay"};
     static const struct opt none[] = {OPT_END};
     static const struct opt_spec spec = {.usage =
@@ -394,6 +400,10 @@ int cmd_redis(int argc, char **argv)
     struct err e = ERR_INIT;
     struct opt_list args = {0};
 
+    if (argc > 1 && strcmp(argv[1], "--help-table") == 0) {
+        session_print_table(commands, sizeof(commands) / sizeof(commands[0]));
+        return 0;
+    }
     enum opt_result rc = opt_parse(&spec, argc, argv, &args, &e);
     const char *word = args.count ? args.items[0] : NULL;
     opt_list_release(&args);

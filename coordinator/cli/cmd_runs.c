@@ -12,6 +12,7 @@
 #include "opt.h"
 #include "runs_plot.h"
 #include "runs_view.h"
+#include "session.h"
 #include "table.h"
 
 #include <stdio.h>
@@ -80,7 +81,8 @@ static void print_coloured(const struct runs_session *s, struct str text,
     }
 }
 
-static void ls_table(struct runs_session *s, const struct run_record *runs, size_t count)
+static void ls_table(struct runs_session *s, const struct run_record *runs, size_t count,
+                     const char *none)
 {
     static const char *const heads[] = {"Run", "Status",   "Kind", "Name",
                                         "Age", "Duration", "Loss", "Accuracy"};
@@ -89,7 +91,7 @@ static void ls_table(struct runs_session *s, const struct run_record *runs, size
     int64_t now = clock_wall_ms(&clock_system);
 
     if (!count) {
-        puts("no runs yet");
+        puts(none);
         return;
     }
     table_init(&t);
@@ -117,6 +119,23 @@ static void ls_json(struct arena *a, const struct run_record *runs, size_t count
     runs_print_json(o);
 }
 
+/* A word that no run can have would look like an empty store. */
+static int check_status(const char *status, struct err *e)
+{
+    static const char *const known[] = {"queued", "running", "finished",
+                                        "failed", "killed",  "lost"};
+    for (size_t i = 0; status && i < sizeof(known) / sizeof(known[0]); i++) {
+        if (strcmp(status, known[i]) == 0) {
+            return 0;
+        }
+    }
+    return !status ? 0
+                   : err_set(e, ERR_USAGE,
+                             "--status must be queued, running, finished, failed, killed or lost, "
+                             "found '%.40s'",
+                             status);
+}
+
 static int runs_ls(int argc, char **argv)
 {
     struct runs_session s;
@@ -128,9 +147,10 @@ static int runs_ls(int argc, char **argv)
     size_t count;
     const struct opt options[] = {
         {OPT_FLAG, 0, "json", NULL, "Answer with one JSON object.", &json, NULL},
-        {OPT_INT, 'n', "limit", "N", "Look at the newest N runs (default 20).", &limit, NULL},
-        {OPT_FLAG, 'a', "all", NULL, "Look at all runs.", &all, NULL},
-        {OPT_STR, 0, "status", "STATUS", "Show only those that are running, failed, …", &status,
+        {OPT_INT, 'n', "limit", "N", "Show the newest N (default 20).", &limit, NULL},
+        {OPT_FLAG, 'a', "all", NULL, "Show all.", &all, NULL},
+        {OPT_STR, 0, "status", "STATUS",
+         "Show only those that are queued, running, finished, failed, killed or lost.", &status,
          NULL},
         {OPT_STR, 0, "kind", "KIND", "Show only runs of this kind: repro, train, …", &kind, NULL},
         OPT_END};
@@ -149,14 +169,20 @@ static int runs_ls(int argc, char **argv)
         err_set(&e, ERR_USAGE, "--limit must be at least 1, found %ld", limit);
         return runs_report(&e);
     }
+    if (check_status(status, &e) < 0) {
+        return runs_report(&e);
+    }
     if (runs_open(&s, &e) < 0) {
         return runs_report(&e);
     }
-    rc = runread_ids(s.reader, &s.arena, all ? 0 : (size_t)limit, &ids, &count, &e);
+    /* A filter has to look at all; the limit is on what is shown. */
+    bool filter = status || kind;
+    size_t most = all ? SIZE_MAX : (size_t)limit;
+    rc = runread_ids(s.reader, &s.arena, all || filter ? 0 : most, &ids, &count, &e);
     struct run_record *runs = ARENA_ARRAY(&s.arena, count + 1, struct run_record);
     if (rc == 0 && (rc = runread_heads(s.reader, &s.arena, ids, count, runs, &e)) == 0) {
         size_t kept = 0;
-        for (size_t i = 0; i < count; i++) {
+        for (size_t i = 0; i < count && kept < most; i++) {
             if ((!status || strcmp(runs_field(&runs[i], "status"), status) == 0) &&
                 (!kind || strcmp(runs_field(&runs[i], "kind"), kind) == 0)) {
                 runs[kept++] = runs[i];
@@ -165,7 +191,7 @@ static int runs_ls(int argc, char **argv)
         if (json) {
             ls_json(&s.arena, runs, kept);
         } else {
-            ls_table(&s, runs, kept);
+            ls_table(&s, runs, kept, count > 0 ? "no run is like that" : "no runs yet");
         }
     }
     runs_close(&s);
@@ -174,16 +200,14 @@ static int runs_ls(int argc, char **argv)
 
 /* ---- show ---- */
 
-static int show_one(struct runs_session *s, const char *word, bool json, struct err *e)
+/* runs_one_fn; ctx: bool, whether in JSON. */
+static int show_one(void *ctx, struct runs_session *s, const char *id, struct err *e)
 {
     struct run_record run;
-    const char *id;
-
-    if (runread_resolve(s->reader, &s->arena, word, &id, e) < 0 ||
-        runread_run(s->reader, &s->arena, id, &run, e) < 0) {
+    if (runread_run(s->reader, &s->arena, id, &run, e) < 0) {
         return -1;
     }
-    if (json) {
+    if (*(const bool *)ctx) {
         struct value *o = runs_json(&s->arena, &run, true);
         value_set(&s->arena, o, "schema", value_int(&s->arena, 1));
         runs_print_json(o);
@@ -199,9 +223,6 @@ static int show_one(struct runs_session *s, const char *word, bool json, struct 
 
 static int runs_show(int argc, char **argv)
 {
-    struct runs_session s;
-    struct err e = ERR_INIT;
-    struct opt_list args = {0};
     bool json = false;
     const struct opt options[] = {
         {OPT_FLAG, 0, "json", NULL, "Answer with one JSON object.", &json, NULL}, OPT_END};
@@ -213,18 +234,7 @@ static int runs_show(int argc, char **argv)
                                               "nephron runs show 018f3c --json | jq .metrics",
                                   .options = options,
                                   .max_args = 1};
-    int rc = runs_parse(&spec, argc, argv, &args);
-    const char *word = args.count ? args.items[0] : "latest";
-    opt_list_release(&args);
-    if (rc >= 0) {
-        return rc;
-    }
-    if (runs_open(&s, &e) < 0) {
-        return runs_report(&e);
-    }
-    rc = show_one(&s, word, json, &e);
-    runs_close(&s);
-    return rc < 0 ? runs_report(&e) : runs_finish(0);
+    return runs_with_one(&spec, argc, argv, show_one, &json);
 }
 
 /* ---- compare ---- */
@@ -427,11 +437,13 @@ static int runs_compare(int argc, char **argv)
 
 int cmd_runs(int argc, char **argv)
 {
-    static const struct {
-        const char *name;
-        int (*run)(int argc, char **argv);
-    } commands[] = {{"ls", runs_ls},     {"show", runs_show},       {"watch", runs_watch},
-                    {"logs", runs_logs}, {"compare", runs_compare}, {"list", runs_ls}};
+    static const struct session_command commands[] = {
+        {"ls", runs_ls, "runs, the newest first"},
+        {"show", runs_show, "one run: state, stages, metrics, params, ranks"},
+        {"watch", runs_watch, "follow a run until it ends"},
+        {"logs", runs_logs, "what a run printed"},
+        {"compare", runs_compare, "params and metrics of runs side by side"},
+        {"list", runs_ls, "the same as ls"}};
     static const char *const names[] = {"ls", "show", "watch", "logs", "compare", "list"};
     static const struct opt none[] = {OPT_END};
     static const struct opt_spec spec = {.usage =
@@ -447,6 +459,10 @@ int cmd_runs(int argc, char **argv)
                                          .stop_at_first_word = true};
     struct err e = ERR_INIT;
 
+    if (argc > 1 && strcmp(argv[1], "--help-table") == 0) {
+        session_print_table(commands, sizeof(commands) / sizeof(commands[0]));
+        return 0;
+    }
     if (argc < 2 ||
         (argv[1][0] == '-' && strcmp(argv[1], "--help") != 0 && strcmp(argv[1], "-h") != 0)) {
         return runs_ls(argc, argv); /* `nephron runs --json` */

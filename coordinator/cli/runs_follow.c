@@ -14,6 +14,7 @@
 
 #include <uthash.h>
 
+#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,14 +38,32 @@ static void print_log(const struct log_line *l, bool json, struct arena *a)
 
 struct log_options {
     bool json, follow;
-    long tail; /* < 0: all */
+    long tail; /* LONG_MAX: all */
     const char *rank;
 };
 
-static int follow_log(struct runs_session *s, const char *id, const struct log_options *opt,
-                      struct err *e)
+static int check_log_options(const struct log_options *opt, struct err *e)
 {
+    int64_t rank;
+    if (opt->tail < 0) {
+        return err_set(e, ERR_USAGE, "--lines must not be negative, found %ld", opt->tail);
+    }
+    if (opt->rank && (!num_parse_int(str_from(opt->rank), &rank) || rank < 0)) {
+        return err_set(e, ERR_USAGE, "--rank must be the number of a rank, found '%.40s'",
+                       opt->rank);
+    }
+    return 0;
+}
+
+/* runs_one_fn; ctx: struct log_options. */
+static int follow_log(void *ctx, struct runs_session *s, const char *id, struct err *e)
+{
+    const struct log_options *opt = ctx;
     struct runread_place place = {0};
+
+    if (check_log_options(opt, e) < 0) {
+        return -1;
+    }
 
     for (bool first = true;; first = false) {
         struct arena a;
@@ -64,7 +83,7 @@ static int follow_log(struct runs_session *s, const char *id, const struct log_o
                 lines[kept++] = lines[i];
             }
         }
-        if (first && opt->tail >= 0 && kept > (size_t)opt->tail) {
+        if (first && kept > (size_t)opt->tail) {
             from = kept - (size_t)opt->tail;
         }
         for (size_t i = from; rc == 0 && i < kept; i++) {
@@ -86,11 +105,7 @@ static int follow_log(struct runs_session *s, const char *id, const struct log_o
 
 int runs_logs(int argc, char **argv)
 {
-    struct runs_session s;
-    struct err e = ERR_INIT;
-    struct opt_list args = {0};
-    struct log_options opt = {.tail = -1};
-    const char *id;
+    struct log_options opt = {.tail = LONG_MAX};
     const struct opt options[] = {
         {OPT_FLAG, 0, "json", NULL, "One JSON object a line.", &opt.json, NULL},
         {OPT_FLAG, 'f', "follow", NULL, "Go on until the run ends.", &opt.follow, NULL},
@@ -103,21 +118,7 @@ int runs_logs(int argc, char **argv)
                                               "nephron runs logs 018f3c -n 20 -f",
                                   .options = options,
                                   .max_args = 1};
-    int rc = runs_parse(&spec, argc, argv, &args);
-    const char *word = args.count ? args.items[0] : "latest";
-    opt_list_release(&args);
-    if (rc >= 0) {
-        return rc;
-    }
-    if (runs_open(&s, &e) < 0) {
-        return runs_report(&e);
-    }
-    rc = runread_resolve(s.reader, &s.arena, word, &id, &e);
-    if (rc == 0) {
-        rc = follow_log(&s, id, &opt, &e);
-    }
-    runs_close(&s);
-    return rc < 0 ? runs_report(&e) : runs_finish(0);
+    return runs_with_one(&spec, argc, argv, follow_log, &opt);
 }
 
 /* ---- watch ---- */
@@ -133,6 +134,7 @@ struct watcher {
     struct runs_session *session;
     const char *id;
     bool json;
+    double interval_s;
     struct seen *seen;
 };
 
@@ -290,7 +292,7 @@ static int look(struct watcher *w, bool page, struct err *e)
     return rc < 0 ? -1 : !over;
 }
 
-static int watch(struct watcher *w, double interval_s, struct err *e)
+static int look_until_over(struct watcher *w, struct err *e)
 {
     bool page = !w->json && isatty(STDOUT_FILENO);
     for (;;) {
@@ -301,25 +303,35 @@ static int watch(struct watcher *w, double interval_s, struct err *e)
         if (fflush(stdout) != 0) {
             return 0;
         }
-        clock_sleep_us((int64_t)(interval_s * 1e6));
+        clock_sleep_us((int64_t)(w->interval_s * 1e6));
         if (runread_refresh(w->session->reader, e) < 0) {
             return -1;
         }
     }
 }
 
+/* runs_one_fn; ctx: struct watcher. */
+static int watch(void *ctx, struct runs_session *s, const char *id, struct err *e)
+{
+    struct watcher *w = ctx;
+    if (!(w->interval_s >= 0.05 && w->interval_s <= 3600)) {
+        return err_set(e, ERR_USAGE, "--interval must be from 0.05 to 3600 seconds");
+    }
+    w->session = s;
+    w->id = id;
+    int rc = look_until_over(w, e);
+    free_seen(w);
+    return rc;
+}
+
 int runs_watch(int argc, char **argv)
 {
-    struct runs_session s;
-    struct err e = ERR_INIT;
-    struct opt_list args = {0};
-    double interval = 1;
-    struct watcher w = {.session = &s};
+    struct watcher w = {.interval_s = 1};
     const struct opt options[] = {{OPT_FLAG, 0, "json", NULL,
                                    "One JSON object a line for each change and metric value.",
                                    &w.json, NULL},
                                   {OPT_DOUBLE, 0, "interval", "SECONDS",
-                                   "Time between two looks (default 1).", &interval, NULL},
+                                   "Time between two looks (default 1).", &w.interval_s, NULL},
                                   OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron runs watch [OPTION]… [RUN]",
@@ -330,24 +342,5 @@ int runs_watch(int argc, char **argv)
                     "nephron runs watch --json | jq 'select(.name == \"val_loss\")'",
         .options = options,
         .max_args = 1};
-    int rc = runs_parse(&spec, argc, argv, &args);
-    const char *word = args.count ? args.items[0] : "latest";
-    opt_list_release(&args);
-    if (rc >= 0) {
-        return rc;
-    }
-    if (!(interval >= 0.05 && interval <= 3600)) {
-        err_set(&e, ERR_USAGE, "--interval must be from 0.05 to 3600 seconds");
-        return runs_report(&e);
-    }
-    if (runs_open(&s, &e) < 0) {
-        return runs_report(&e);
-    }
-    rc = runread_resolve(s.reader, &s.arena, word, &w.id, &e);
-    if (rc == 0) {
-        rc = watch(&w, interval, &e);
-    }
-    free_seen(&w);
-    runs_close(&s);
-    return rc < 0 ? runs_report(&e) : runs_finish(0);
+    return runs_with_one(&spec, argc, argv, watch, &w);
 }

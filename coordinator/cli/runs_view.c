@@ -77,6 +77,29 @@ int runs_finish(int code)
     return code;
 }
 
+int runs_with_one(const struct opt_spec *spec, int argc, char **argv, runs_one_fn *fn, void *ctx)
+{
+    struct runs_session s;
+    struct err e = ERR_INIT;
+    struct opt_list args = {0};
+    const char *id;
+    int rc = runs_parse(spec, argc, argv, &args);
+    const char *word = args.count ? args.items[0] : "latest";
+    opt_list_release(&args);
+    if (rc >= 0) {
+        return rc;
+    }
+    if (runs_open(&s, &e) < 0) {
+        return runs_report(&e);
+    }
+    rc = runread_resolve(s.reader, &s.arena, word, &id, &e);
+    if (rc == 0) {
+        rc = fn(ctx, &s, id, &e);
+    }
+    runs_close(&s);
+    return rc < 0 ? runs_report(&e) : runs_finish(0);
+}
+
 /* ---- values ---- */
 
 void runs_print_json(const struct value *v)

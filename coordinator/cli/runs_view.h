@@ -31,6 +31,10 @@ void runs_close(struct runs_session *s);
 int runs_report(const struct err *e);
 /* Parses; < 0: go on, else the exit status. */
 int runs_parse(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args);
+/* A command about one run, from the command line to the exit status: parses, opens the store, finds the run of the
+ * one word ('latest' when there is none) and calls `fn`, whose -1 with ERR_USAGE becomes 2. */
+typedef int runs_one_fn(void *ctx, struct runs_session *s, const char *id, struct err *e);
+int runs_with_one(const struct opt_spec *spec, int argc, char **argv, runs_one_fn *fn, void *ctx);
 /* Checks that stdout was written. */
 int runs_finish(int code);
 

@@ -205,6 +205,13 @@ static void print_family(FILE *out, const char *family, const struct session_com
     fprintf(out, "\n'nephron %s COMMAND --help' says more.\n", family);
 }
 
+void session_print_table(const struct session_command *commands, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        printf("command\t\t%s\t\t%s\n", commands[i].name, commands[i].help);
+    }
+}
+
 int session_dispatch(const char *family, const struct session_command *commands, size_t count,
                      int argc, char **argv)
 {
@@ -214,9 +221,7 @@ int session_dispatch(const char *family, const struct session_command *commands,
         return 0;
     }
     if (name != NULL && strcmp(name, "--help-table") == 0) {
-        for (size_t i = 0; i < count; i++) {
-            printf("command\t\t%s\t\t%s\n", commands[i].name, commands[i].help);
-        }
+        session_print_table(commands, count);
         return 0;
     }
     for (size_t i = 0; name != NULL && i < count; i++) {

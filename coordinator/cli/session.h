@@ -72,6 +72,8 @@ struct session_command {
     int (*run)(int argc, char **argv);
     const char *help;
 };
+/* What --help-table says of a family. */
+void session_print_table(const struct session_command *commands, size_t count);
 int session_dispatch(const char *family, const struct session_command *commands, size_t count,
                      int argc, char **argv);
 

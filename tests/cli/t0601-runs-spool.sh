@@ -21,6 +21,21 @@ test_expect_success 'redis_url none: nothing but the spool' '
     "$NEPHRON" runs watch aaa --json | jq -s -e "map(select(.name == \"loss\")) | length == 3"
 '
 
+test_expect_success 'filters look at all runs, the limit is on what is shown' '
+    "$NEPHRON" runs ls --json -n 1 --status finished | jq -e "[.runs[].run_id] == [\"$A\"]" &&
+    "$NEPHRON" runs ls --kind nosuch | grep "no run is like that" &&
+    test_expect_code 2 "$NEPHRON" runs ls --status bogus 2>err && grep "queued, running.*found .bogus" err
+'
+
+test_expect_success 'values that make no sense are refused' '
+    test_expect_code 2 "$NEPHRON" runs logs aaa -n -5 2>err && grep "must not be negative, found -5" err &&
+    test_expect_code 2 "$NEPHRON" runs logs aaa --rank x 2>err && grep "number of a rank, found .x" err &&
+    test_expect_code 2 "$NEPHRON" runs watch aaa --interval 0 && test_expect_code 2 "$NEPHRON" redis replay 2>err &&
+    grep "there is no Redis" err && test_expect_code 1 "$NEPHRON" redis status | grep "there is no Redis" &&
+    "$NEPHRON" redis cli --help >help && ! grep -e --json help &&
+    "$NEPHRON" runs --help-table | grep "^command.*compare" && "$NEPHRON" redis --help-table | grep "^command.*replay"
+'
+
 test_expect_success 'the folder is kept away from git' '
     echo "*" >expect && test_cmp expect .nephron/.gitignore
 '
