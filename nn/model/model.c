@@ -263,9 +263,11 @@ void model_describe(const struct model *m, struct strbuf *out)
                 model_param_count(m), model_trainable_count(m), model_flop_forward(m) / 1e9);
     strbuf_adds(out, "memory:");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        char text[NUM_TEXT_SIZE];
-        num_bytes(text, (double)rows[i].bytes);
-        strbuf_addf(out, "%s %s %s", i ? "," : "", rows[i].name, text);
+        if (rows[i].bytes > 0) { /* before model_plan there are parameters alone */
+            char text[NUM_TEXT_SIZE];
+            num_bytes(text, (double)rows[i].bytes);
+            strbuf_addf(out, "%s %s %s", i ? "," : "", rows[i].name, text);
+        }
     }
     strbuf_addch(out, '\n');
 }
