@@ -36,6 +36,7 @@ int cmd_list_url(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
 int cmd_move(int argc, char **argv);
 int cmd_params(int argc, char **argv);
+int cmd_plots(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_push(int argc, char **argv);
 int cmd_redis(int argc, char **argv);

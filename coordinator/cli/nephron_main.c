@@ -71,6 +71,7 @@ static const struct command commands[] = {
      "models and data sets of a repository (artifacts get)"},
     {"params", cmd_params, NULL, false, "parameters that changed (params diff)"},
     {"metrics", cmd_metrics, NULL, false, "metrics now and against another revision"},
+    {"plots", cmd_plots, NULL, false, "plots now and of revisions, as a page that needs no network"},
     {"config", cmd_config, NULL, false, "read and write settings"},
     {"remote", cmd_remote, NULL, false, "remotes: add, default, list, modify, remove, rename"},
     {"cache", cmd_cache, NULL, false, "where the cache is (cache dir)"},

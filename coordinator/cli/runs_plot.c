@@ -7,6 +7,7 @@
 #include "opt.h"
 #include "proc.h"
 #include "runs_view.h"
+#include "svgchart.h"
 
 #include <errno.h>
 #include <math.h>
@@ -124,160 +125,36 @@ static size_t choose_metrics(const struct runs_plot *p, const char *out[PANELS_M
 
 /* --- svg ------------------------------------------------------------------------------------- */
 
-enum { WIDTH = 560, HEIGHT = 380, LEFT = 66, RIGHT = 18, TOP = 48, BOTTOM = 52, LEGEND_STEP = 22 };
-
-/* Okabe and Ito's colours, told apart by colour-blind readers. */
-static const char *const colours[RUNS_PLOT_MAX] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
-                                                   "#e69f00", "#56b4e9", "#222222", "#8a8f98"};
-
-struct axis {
-    double low, high, step; /* data; between ticks */
-    double from, to;        /* px */
-};
-
-static double px(const struct axis *a, double v)
-{
-    return a->from + (v - a->low) / (a->high - a->low) * (a->to - a->from);
-}
-
-/* Ticks at 1, 2 or 5 times a power of ten, about `ticks` of them. */
-static struct axis fit(double low, double high, double ticks, double from, double to)
-{
-    struct axis a = {.from = from, .to = to};
-    if (!(low < high)) {
-        double pad = fabs(low) > 0 ? fabs(low) * 0.1 : 1;
-        low -= pad;
-        high += pad;
-    }
-    double raw = (high - low) / ticks, power = pow(10, floor(log10(raw))), part = raw / power;
-    a.step = power * (part <= 1 ? 1 : part <= 2 ? 2 : part <= 5 ? 5 : 10);
-    a.low = floor(low / a.step + 1e-9) * a.step;
-    a.high = ceil(high / a.step - 1e-9) * a.step;
-    return a;
-}
-
-static void plan_axes(const struct panel *p, struct axis *x, struct axis *y)
-{
-    double low[2] = {INFINITY, INFINITY}, high[2] = {-INFINITY, -INFINITY};
-    for (size_t i = 0; i < p->count; i++) {
-        for (size_t k = 0; k < p->curves[i].count; k++) {
-            const double v[2] = {p->curves[i].x[k], p->curves[i].y[k]};
-            for (int d = 0; d < 2; d++) {
-                low[d] = fmin(low[d], v[d]);
-                high[d] = fmax(high[d], v[d]);
-            }
-        }
-    }
-    *x = fit(low[0], high[0], 6, LEFT, WIDTH - RIGHT);
-    x->step = strcmp(p->x_label, "epoch") == 0 && x->step < 1 ? 1 : x->step;
-    *y = fit(low[1], high[1], 5, HEIGHT - BOTTOM, TOP);
-}
-
-static void add_escaped(struct strbuf *out, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '<':
-            strbuf_adds(out, "&lt;");
-            break;
-        case '>':
-            strbuf_adds(out, "&gt;");
-            break;
-        case '&':
-            strbuf_adds(out, "&amp;");
-            break;
-        case '"':
-            strbuf_adds(out, "&quot;");
-            break;
-        default:
-            strbuf_addch(out, *text);
-            break;
-        }
-    }
-}
-
-static void add_text(struct strbuf *out, double x, double y, const char *attributes,
-                     const char *text)
-{
-    strbuf_addf(out, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, attributes);
-    add_escaped(out, text);
-    strbuf_adds(out, "</text>\n");
-}
-
-static void add_ticks(struct strbuf *out, const struct axis *x, const struct axis *y)
-{
-    char text[32];
-    for (double v = y->low; v <= y->high + y->step * 1e-6; v += y->step) {
-        double at = px(y, v);
-        strbuf_addf(out, "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#e3e6ea\"/>\n", x->from, at, x->to);
-        snprintf(text, sizeof(text), "%.6g", fabs(v) < y->step * 1e-6 ? 0 : v);
-        add_text(out, x->from - 8, at + 4, "class=\"t\" text-anchor=\"end\"", text);
-    }
-    for (double v = x->low; v <= x->high + x->step * 1e-6; v += x->step) {
-        double at = px(x, v);
-        strbuf_addf(out, "<path d=\"M%.1f %.1fv5\" stroke=\"#5c646e\"/>\n", at, y->from);
-        snprintf(text, sizeof(text), "%.6g", fabs(v) < x->step * 1e-6 ? 0 : v);
-        add_text(out, at, y->from + 19, "class=\"t\" text-anchor=\"middle\"", text);
-    }
-    strbuf_addf(out, "<path d=\"M%.1f %.1fH%.1f\" stroke=\"#5c646e\"/>\n", x->from, y->from, x->to);
-}
-
-static void add_curve(struct strbuf *out, const struct curve *c, size_t which, const struct axis *x,
-                      const struct axis *y)
-{
-    if (c->count == 0) {
-        return;
-    }
-    strbuf_addf(out, "<polyline fill=\"none\" stroke=\"%s\" stroke-width=\"2\" points=\"",
-                colours[which]);
-    for (size_t i = 0; i < c->count; i++) {
-        strbuf_addf(out, "%s%.1f,%.1f", i ? " " : "", px(x, c->x[i]), px(y, c->y[i]));
-    }
-    strbuf_adds(out, "\"/>\n");
-    for (size_t i = 0; i < c->count && c->count <= 40; i++) {
-        strbuf_addf(out, "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"3\" fill=\"%s\"/>\n", px(x, c->x[i]),
-                    px(y, c->y[i]), colours[which]);
-    }
-}
-
-static void add_panel(struct strbuf *out, const struct panel *p, size_t column, size_t row)
-{
-    struct axis x, y;
-    plan_axes(p, &x, &y);
-    strbuf_addf(out, "<g transform=\"translate(%zu %zu)\">\n", column * WIDTH, row * HEIGHT);
-    add_text(out, LEFT, 28, "class=\"h\"", p->title);
-    add_ticks(out, &x, &y);
-    for (size_t i = 0; i < p->count; i++) {
-        add_curve(out, &p->curves[i], i, &x, &y);
-    }
-    add_text(out, (x.from + x.to) / 2, HEIGHT - 12, "class=\"t\" text-anchor=\"middle\"",
-             p->x_label);
-    strbuf_adds(out, "</g>\n");
-}
-
 /* Panels two abreast, one legend for all of them below. */
-static void draw_svg(struct strbuf *out, const struct panel *panels, size_t count)
+static void draw_svg(struct arena *a, struct strbuf *out, const struct panel *panels, size_t count)
 {
-    size_t columns = count > 1 ? 2 : 1, rows = (count + 1) / 2;
-    size_t curves = panels[0].count, below = rows * HEIGHT + 8;
-    size_t width = columns * WIDTH, height = below + curves * LEGEND_STEP + 14;
+    size_t columns = count > 1 ? 2 : 1, rows = (count + 1) / 2, curves = panels[0].count;
+    struct svgchart_series *series = ARENA_ARRAY(a, curves, struct svgchart_series);
+    double below = (double)(rows * SVGCHART_HEIGHT + 8);
+    size_t width = columns * SVGCHART_WIDTH;
+    size_t height = rows * SVGCHART_HEIGHT + 8 + curves * SVGCHART_LEGEND_STEP + 14;
     strbuf_addf(out,
                 "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"%zu\" height=\"%zu\" "
-                "viewBox=\"0 0 %zu %zu\">\n"
-                "<style>text{font-family:Helvetica,Arial,sans-serif;fill:#22262b}"
-                ".t{font-size:12px;fill:#5c646e}.h{font-size:16px;font-weight:bold}"
-                ".l{font-size:13px}</style>\n"
-                "<rect width=\"100%%\" height=\"100%%\" fill=\"#fff\"/>\n",
+                "viewBox=\"0 0 %zu %zu\">\n<style>",
                 width, height, width, height);
+    svgchart_style(out);
+    strbuf_adds(out, "</style>\n<rect class=\"b\" width=\"100%\" height=\"100%\"/>\n");
     for (size_t i = 0; i < count; i++) {
-        add_panel(out, &panels[i], i % 2, i / 2);
+        for (size_t k = 0; k < curves; k++) {
+            const struct curve *c = &panels[i].curves[k];
+            series[k] = (struct svgchart_series){c->name, c->x, c->y, c->count, .colour = k};
+        }
+        strbuf_addf(out, "<g transform=\"translate(%zu %zu)\">\n", i % 2 * SVGCHART_WIDTH,
+                    i / 2 * SVGCHART_HEIGHT);
+        svgchart_add_xy(out,
+                        &(struct svgchart){.title = panels[i].title,
+                                           .x_label = panels[i].x_label,
+                                           .series = series,
+                                           .count = curves,
+                                           .whole_x = strcmp(panels[i].x_label, "epoch") == 0});
+        strbuf_adds(out, "</g>\n");
     }
-    for (size_t i = 0; i < curves; i++) {
-        double y = (double)(below + (i + 1) * LEGEND_STEP) - 8;
-        strbuf_addf(out, "<path d=\"M%d %.1fh28\" stroke=\"%s\" stroke-width=\"3\"/>\n", LEFT,
-                    y - 4, colours[i]);
-        add_text(out, LEFT + 38, y, "class=\"l\"", panels[0].curves[i].name);
-    }
+    svgchart_add_legend(out, series, curves, false, below);
     strbuf_adds(out, "</svg>\n");
 }
 
@@ -383,7 +260,7 @@ int runs_plot(struct runs_session *s, const struct runs_plot *plot, struct err *
     }
     struct strbuf svg;
     strbuf_init(&svg);
-    draw_svg(&svg, panels, n);
+    draw_svg(&s->arena, &svg, panels, n);
     int rc = fs_write_atomic(plot->file, svg.p, svg.n, 0, e);
     strbuf_release(&svg);
     return rc;
