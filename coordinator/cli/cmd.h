@@ -26,6 +26,7 @@ int cmd_gc(int argc, char **argv);
 int cmd_get(int argc, char **argv);
 int cmd_get_url(int argc, char **argv);
 int cmd_git_hook(int argc, char **argv);
+int cmd_graph(int argc, char **argv);
 int cmd_import(int argc, char **argv);
 int cmd_import_url(int argc, char **argv);
 int cmd_init(int argc, char **argv);

@@ -36,6 +36,7 @@ static const struct command commands[] = {
     {"status", cmd_status, NULL, false, "what changed since the last run (-c: against a remote)"},
     {"explain", cmd_explain, NULL, false, "why a stage would run, down to file and parameter"},
     {"dag", cmd_dag, NULL, false, "the graph of stages: text, --dot, --mermaid"},
+    {"graph", cmd_graph, NULL, false, "the graph with its states as SVG or HTML"},
     {"stage", cmd_stage, NULL, false, "add and list stages"},
     {"init", cmd_init, NULL, false, "make the current folder a repository"},
     {"add", cmd_add, NULL, false, "track files and folders"},

@@ -7,6 +7,8 @@
  * the two middle ones draw    arrows as straight lines of '*' clipped at the boxes, then the boxes
  * over them Widths: boxes are their text + 4; layers are 3 lines with 3 lines between; boxes keep
  * the width of the narrowest box apart.
+ *
+ * Long because the steps work on one struct, and text and numbers are two readings of it.
  */
 #include "daglayout.h"
 
@@ -21,6 +23,7 @@
 #define MAX_CELLS ((size_t)64 << 20)
 #define BOX_HEIGHT 3
 #define LAYER_GAP 3
+#define BREADTH 2 /* of a box of daglayout_place; any even number */
 
 struct links {
     uint32_t *items;
@@ -57,6 +60,11 @@ struct layout {
     uint64_t *conflicts;
     size_t conflict_count, conflict_capacity;
 };
+
+static int too_large(struct err *e)
+{
+    return err_set(e, ERR_LIMIT, "the graph is too large to be drawn; use dag --dot or --mermaid");
+}
 
 static void push(struct links *l, uint32_t item)
 {
@@ -209,9 +217,7 @@ static int add_dummies(struct layout *l, struct err *e)
         path[bottom - top] = to;
         for (uint32_t r = top + 1; r < bottom; r++) {
             if (l->place_count >= MAX_PLACES) {
-                return err_set(
-                    e, ERR_LIMIT,
-                    "the graph is too large to be drawn as text; use --dot or --mermaid");
+                return too_large(e);
             }
             ARRAY_RESERVE(l->places, l->place_count, l->place_capacity, 1);
             l->places[l->place_count] = (struct place){.width = width, .dummy = true};
@@ -639,8 +645,7 @@ static int draw(const struct layout *l, const char *const *labels, struct strbuf
     size_t cells = (size_t)c.columns * (size_t)c.lines;
     if (cells > MAX_CELLS) {
         free(pts);
-        return err_set(e, ERR_LIMIT,
-                       "the graph is too large to be drawn as text; use --dot or --mermaid");
+        return too_large(e);
     }
     dagcanvas_init(&c);
     for (size_t i = 0; i < l->edge_count; i++) {
@@ -705,7 +710,7 @@ static struct daglayout_edge *without_cycles(const struct layout *l)
     return edges;
 }
 
-static void start(struct layout *l, const char *const *labels)
+static void start(struct layout *l, const int *widths)
 {
     l->places = xcalloc(l->count, sizeof(*l->places));
     l->place_count = l->place_capacity = l->count;
@@ -714,7 +719,7 @@ static void start(struct layout *l, const char *const *labels)
     l->out = xcalloc(l->count, sizeof(*l->out));
     l->gap = INFINITY;
     for (size_t i = 0; i < l->count; i++) {
-        l->places[i].width = (int)str_utf8_length(str_from(labels[i])) + 4;
+        l->places[i].width = widths[i];
         l->gap = fmin(l->gap, l->places[i].width);
     }
     for (size_t i = 0; i < l->edge_count; i++) {
@@ -742,6 +747,26 @@ static void finish(struct layout *l)
     arena_release(&l->a);
 }
 
+/* Layers, order and centres of everything; `l` is released by finish in any case. */
+static int arrange(struct layout *l, const int *widths, struct err *e)
+{
+    arena_init(&l->a);
+    start(l, widths);
+    rank_boxes(l);
+    slide_down(l);
+    if (add_dummies(l, e) < 0) {
+        return -1;
+    }
+    link_layers(l);
+    for (size_t i = 0; i < l->layer_count; i++) {
+        number_layer(l, &l->layers[i]);
+    }
+    order_layers(l);
+    find_conflicts(l);
+    set_centres(l);
+    return 0;
+}
+
 int daglayout_draw(const char *const *labels, size_t count, const struct daglayout_edge *edges,
                    size_t edge_count, struct strbuf *out, struct err *e)
 {
@@ -750,27 +775,81 @@ int daglayout_draw(const char *const *labels, size_t count, const struct daglayo
         return 0;
     }
     if (count > MAX_PLACES) {
-        return err_set(e, ERR_LIMIT,
-                       "the graph is too large to be drawn as text; use --dot or --mermaid");
+        return too_large(e);
     }
     struct daglayout_edge *acyclic = without_cycles(&l);
     l.edges = acyclic;
-    arena_init(&l.a);
-    start(&l, labels);
-    rank_boxes(&l);
-    slide_down(&l);
-    int r = add_dummies(&l, e);
+    int *widths = xcalloc(count, sizeof(*widths));
+    for (size_t i = 0; i < count; i++) {
+        widths[i] = (int)str_utf8_length(str_from(labels[i])) + 4;
+    }
+    int r = arrange(&l, widths, e);
     if (r == 0) {
-        link_layers(&l);
-        for (size_t i = 0; i < l.layer_count; i++) {
-            number_layer(&l, &l.layers[i]);
-        }
-        order_layers(&l);
-        find_conflicts(&l);
-        set_centres(&l);
         r = draw(&l, labels, out, e);
     }
     finish(&l);
+    free(widths);
+    free(acyclic);
+    return r;
+}
+
+/* --- geometry --------------------------------------------------------------------------------- */
+
+static struct daglayout_spot spot_of(const struct layout *l, uint32_t place, double least)
+{
+    /* a box and the gap beside it, which is as wide, are 1 */
+    return (struct daglayout_spot){(l->places[place].cx - least) / (2 * BREADTH),
+                                   l->places[place].rank};
+}
+
+static void copy_shape(const struct layout *l, struct arena *a, struct daglayout_shape *out)
+{
+    double least = INFINITY;
+    for (size_t i = 0; i < l->place_count; i++) {
+        least = fmin(least, l->places[i].cx);
+    }
+    *out = (struct daglayout_shape){
+        .boxes = ARENA_ARRAY(a, l->count, struct daglayout_spot),
+        .routes = ARENA_ARRAY(a, l->edge_count + 1, struct daglayout_route),
+        .layer_count = l->layer_count,
+    };
+    for (uint32_t i = 0; i < l->count; i++) {
+        out->boxes[i] = spot_of(l, i, least);
+    }
+    for (size_t i = 0; i < l->edge_count; i++) {
+        struct daglayout_route *route = &out->routes[i];
+        route->count =
+            l->places[l->edges[i].to].rank - l->places[l->edges[i].from].rank + (size_t)1;
+        route->spots = ARENA_ARRAY(a, route->count, struct daglayout_spot);
+        for (size_t k = 0; k < route->count; k++) {
+            route->spots[k] = spot_of(l, l->paths[i][k], least);
+        }
+    }
+}
+
+int daglayout_place(size_t count, const struct daglayout_edge *edges, size_t edge_count,
+                    struct arena *a, struct daglayout_shape *out, struct err *e)
+{
+    struct layout l = {.edges = edges, .edge_count = edge_count, .count = count};
+    *out = (struct daglayout_shape){0};
+    if (count == 0) {
+        return 0;
+    }
+    if (count > MAX_PLACES) {
+        return too_large(e);
+    }
+    struct daglayout_edge *acyclic = without_cycles(&l);
+    l.edges = acyclic;
+    int *widths = xcalloc(count, sizeof(*widths));
+    for (size_t i = 0; i < count; i++) {
+        widths[i] = BREADTH;
+    }
+    int r = arrange(&l, widths, e);
+    if (r == 0) {
+        copy_shape(&l, a, out);
+    }
+    finish(&l);
+    free(widths);
     free(acyclic);
     return r;
 }

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct arena;
 struct err;
 
 /*
@@ -34,5 +35,27 @@ struct daglayout_edge {
  * characters. */
 int daglayout_draw(const char *const *labels, size_t count, const struct daglayout_edge *edges,
                    size_t edge_count, struct strbuf *out, struct err *e);
+
+/*
+ * The same layout as numbers, for pictures: boxes of one size, layers counted along the arrows,
+ * `across` in boxes (1: neighbours with a gap), from 0.
+ */
+struct daglayout_spot {
+    double across;
+    uint32_t layer;
+};
+struct daglayout_route {
+    struct daglayout_spot *spots; /* one a layer, from the box above to the box below */
+    size_t count;
+};
+struct daglayout_shape {
+    struct daglayout_spot *boxes;
+    struct daglayout_route *routes; /* by edge; an edge that closed a cycle runs backwards */
+    size_t layer_count;
+};
+
+/* *out is in `a`. ERR_LIMIT beyond 20,000 places. */
+int daglayout_place(size_t count, const struct daglayout_edge *edges, size_t edge_count,
+                    struct arena *a, struct daglayout_shape *out, struct err *e);
 
 #endif
