@@ -22,6 +22,7 @@ int cmd_explain(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
 int cmd_freeze(int argc, char **argv);
 int cmd_fsck(int argc, char **argv);
+int cmd_gantt(int argc, char **argv);
 int cmd_gc(int argc, char **argv);
 int cmd_get(int argc, char **argv);
 int cmd_get_url(int argc, char **argv);

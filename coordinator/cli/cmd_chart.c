@@ -1,14 +1,16 @@
-/* `graph`: the stages and their states as a picture. */
+/* `graph` and `gantt`: the stages and their states, the last repro in time, as pictures. */
 
 #include "cmd.h"
 
 #include "err.h"
+#include "gantt.h"
 #include "graphsvg.h"
 #include "path.h"
 #include "session.h"
 #include "stale.h"
 #include "stale_show.h"
 #include "svgpage.h"
+#include "timeline.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,10 +45,28 @@ static size_t pick_stages(struct session *s, const struct graph_selection *sel, 
     return n;
 }
 
-static enum graph_state state_of(struct session *s, const struct stale_report *r, bool pending)
+/* Stages whose last run failed, by the record of the last repro; in s->arena. */
+static bool *find_failed(struct session *s)
+{
+    bool *failed = ARENA_ARRAY(&s->arena, s->graph.count + 1, bool);
+    struct timeline t;
+    if (timeline_load(&t, path_join(&s->arena, s->repo.tmp_dir, TIMELINE_FILE), NULL) == 0) {
+        for (size_t i = 0; i < s->graph.count; i++) {
+            const struct timeline_entry *n = timeline_find(&t, s->graph.pipeline->stages[i].addr);
+            failed[i] = n != NULL && n->outcome == OUTCOME_FAILED;
+        }
+        timeline_release(&t);
+    }
+    return failed;
+}
+
+static enum graph_state state_of(struct session *s, const struct stale_report *r, bool pending,
+                                 bool failed)
 {
     if (stale_decide(s->store, r, NULL) != STALE_BY_FRESH) {
-        return r->entry == NULL && r->stage->cmd_count > 0 ? GRAPH_NEVER : GRAPH_STALE;
+        return failed                                        ? GRAPH_FAILED
+               : r->entry == NULL && r->stage->cmd_count > 0 ? GRAPH_NEVER
+                                                             : GRAPH_STALE;
     }
     return r->stage->frozen ? GRAPH_FROZEN : pending ? GRAPH_AFTER : GRAPH_FRESH;
 }
@@ -103,6 +123,7 @@ static int draw(struct session *s, const bool *in, size_t count, const char *tit
     bool *pending = ARENA_ARRAY(a, g->count + 1, bool);
     uint32_t *number = ARENA_ARRAY(a, g->count + 1, uint32_t);
     struct graphsvg_box *boxes = ARENA_ARRAY(a, count + 1, struct graphsvg_box);
+    const bool *failed = find_failed(s);
     size_t edge_count = 0, n = 0;
     for (size_t i = 0; i < g->count; i++) {
         stages[i] = &g->pipeline->stages[i];
@@ -123,7 +144,7 @@ static int draw(struct session *s, const bool *in, size_t count, const char *tit
         for (uint32_t m = 0; m < node->up_count; m++) {
             pending[i] = pending[i] || (pending[node->up[m]] && !stages[i]->frozen);
         }
-        enum graph_state state = state_of(s, &reports[i], pending[i]);
+        enum graph_state state = state_of(s, &reports[i], pending[i], failed[i]);
         pending[i] = state != GRAPH_FRESH && state != GRAPH_FROZEN;
         if (in[i]) {
             struct graphsvg_box *b = &boxes[number[i]];
@@ -201,6 +222,47 @@ int cmd_graph(int argc, char **argv)
     int code;
     if (session_options(&spec, argc, argv, &args, 2, &code)) {
         code = graph(&args, path, full);
+    }
+    opt_list_release(&args);
+    return code;
+}
+
+/* ---- gantt ---- */
+
+int cmd_gantt(int argc, char **argv)
+{
+    const char *path = "gantt.html";
+    const struct opt options[] = {
+        {OPT_STR, 'o', "out", "FILE", "where to: .svg, .html, or - for SVG on stdout", &path, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron gantt [-o FILE.svg|FILE.html]",
+        .about =
+            "Draws the last repro that ran something: which stage ran when on which slot, what "
+            "waited, what failed, and the critical path, which made it as long as it was. "
+            "Writes gantt.html without -o.",
+        .examples = "  nephron gantt\n  nephron gantt -o - >last.svg\n"
+                    "  nephron repro -j 4 --gantt repro.html",
+        .options = options,
+        .max_args = 0};
+    struct opt_list args = {0};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 2, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    struct session s;
+    bool html;
+    if (svgpage_form(path, &html, &e) < 0) {
+        code = session_fail(&e, 2);
+    } else if (session_open(&s, SESSION_REPO, true, &e) < 0) {
+        code = session_fail(&e, 255);
+    } else {
+        code = gantt_save(&s.repo, path, &e) < 0 ? session_fail(&e, 255) : 0;
+        session_close(&s);
+    }
+    if (code == 0 && strcmp(path, "-") != 0) {
+        printf("%s\n", path);
     }
     opt_list_release(&args);
     return code;

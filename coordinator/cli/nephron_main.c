@@ -37,6 +37,7 @@ static const struct command commands[] = {
     {"explain", cmd_explain, NULL, false, "why a stage would run, down to file and parameter"},
     {"dag", cmd_dag, NULL, false, "the graph of stages: text, --dot, --mermaid"},
     {"graph", cmd_graph, NULL, false, "the graph with its states as SVG or HTML"},
+    {"gantt", cmd_gantt, NULL, false, "the last repro in time: stages, slots, critical path"},
     {"stage", cmd_stage, NULL, false, "add and list stages"},
     {"init", cmd_init, NULL, false, "make the current folder a repository"},
     {"add", cmd_add, NULL, false, "track files and folders"},

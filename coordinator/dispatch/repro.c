@@ -434,6 +434,11 @@ static int finish(struct run *run, int rc, struct repro_result *result, struct e
         durations_save(run->durations,
                        path_join(&run->arena, run->c->repo->tmp_dir, "nephron/durations"), NULL);
     }
+    timeline_end(&run->timeline, run_seconds(run));
+    if (timeline_any(&run->timeline)) {
+        timeline_save(&run->timeline, path_join(&run->arena, run->c->repo->tmp_dir, TIMELINE_FILE),
+                      NULL);
+    }
     for (size_t i = 0; i < run->count; i++) {
         stage_abandon(run, i);
     }
@@ -481,6 +486,8 @@ int repro_run(struct repro_context *c, const struct repro_options *opt, struct r
     struct err local = ERR_INIT;
     e = e != NULL ? e : &local;
     arena_init(&run.arena);
+    run.began = clock_seconds(run.clock);
+    timeline_init(&run.timeline, c->slots, clock_wall_ms(run.clock));
     run.hooks = (struct runner_hooks){.command = on_command, .line = on_line, .ctx = &run};
     int rc = begin(&run, e);
     if (rc == 0 && opt->pull && !opt->no_run_cache && !opt->dry) {
@@ -492,6 +499,7 @@ int repro_run(struct repro_context *c, const struct repro_options *opt, struct r
     rc = finish(&run, rc, result, e);
     plan_free(run.plan);
     durations_free(run.durations);
+    timeline_release(&run.timeline);
     arena_release(&run.arena);
     return rc;
 }

@@ -3,6 +3,7 @@
 
 #include "alloc.h"
 #include "err.h"
+#include "gantt.h"
 #include "launch.h"
 #include "log.h"
 #include "opt.h"
@@ -16,6 +17,7 @@
 #include "reporter.h"
 #include "repro_stop.h"
 #include "store.h"
+#include "svgpage.h"
 
 #include <errno.h>
 #include <linux/close_range.h>
@@ -33,7 +35,7 @@ struct repro_args {
     bool keep_going, ignore_errors, json, quiet, no_shared_fs;
     int verbose;
     long jobs, ranks;
-    const char *hostfile;
+    const char *hostfile, *gantt;
 };
 
 /* What the callbacks of the engine need. */
@@ -100,6 +102,7 @@ static size_t fill_options(struct repro_args *a, const struct opt *extra, struct
          "each rank has a repository of its own: files travel by MPI", &a->no_shared_fs, NULL},
         {OPT_FLAG, 0, "wait", NULL, "wait while another command is at work here", &o->wait,
          "wait-for-lock"},
+        {OPT_STR, 0, "gantt", "FILE", "draw what ran when, as .svg or .html", &a->gantt, NULL},
         {OPT_FLAG, 0, "json", NULL, "one JSON object a line about each event", &a->json, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "nothing but warnings and what stages print", &a->quiet,
          NULL},
@@ -148,6 +151,11 @@ static int parse(int argc, char **argv, struct repro_args *a, const struct repro
     }
     if (r == OPT_OK && a->hostfile != NULL && a->ranks == 0) {
         err_set(&e, ERR_USAGE, "argument --hostfile: needs -n N");
+        r = OPT_BAD;
+    }
+    bool html;
+    if (r == OPT_OK && a->gantt != NULL && svgpage_form(a->gantt, &html, &e) < 0) {
+        err_wrap(&e, "argument --gantt");
         r = OPT_BAD;
     }
     if (r == OPT_BAD) {
@@ -302,6 +310,24 @@ static int decide_launch(struct session *s, struct repro_context *c, int argc, c
     return 0;
 }
 
+/* --gantt. A picture that cannot be written is no failure of the stages. */
+static void draw_gantt(const struct repro_context *c, const struct repro_args *a,
+                       const struct repro_result *result)
+{
+    struct err why = ERR_INIT;
+    if (a->gantt == NULL || a->opt.dry) {
+        return;
+    }
+    if (result->ran + result->failed == 0) {
+        fprintf(stderr,
+                "WARNING: nothing ran, so %s is not written; `nephron gantt` draws the "
+                "last repro\n",
+                a->gantt);
+    } else if (gantt_save(c->repo, a->gantt, &why) < 0) {
+        fprintf(stderr, "WARNING: cannot draw %s: %s\n", a->gantt, why.text);
+    }
+}
+
 static int run(struct session *s, struct repro_context *c, struct err *e)
 {
     struct repro_result result = {0};
@@ -312,6 +338,7 @@ static int run(struct session *s, struct repro_context *c, struct err *e)
         s->backend->run_end(s->backend->ctx, &result, e);
     }
     c->reporter->ops->close(c->reporter);
+    draw_gantt(c, a, &result);
     if (rc < 0) {
         return report_error(e, result.exit_code != 0 ? result.exit_code : 255);
     }

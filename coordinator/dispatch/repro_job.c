@@ -123,6 +123,11 @@ static int start_job(struct run *run, struct task *t, struct err *e)
         return -1;
     }
     run->jobs_running++;
+    struct timeline_entry *m = stage_moment(run, t->node);
+    m->start = run_seconds(run);
+    m->slot = t->slot;
+    m->slots = t->slots;
+    m->attempt = t->attempt;
     return 0;
 }
 
@@ -257,6 +262,17 @@ static void copy_result(struct task *t, const struct job_result *r)
     t->result.output = NULL;
 }
 
+/* The attempt that failed keeps its entry; the next one comes after it. */
+static void time_retry(struct run *run, size_t node)
+{
+    struct item *it = &run->items[node];
+    struct timeline_entry *m = stage_moment(run, node);
+    m->outcome = OUTCOME_FAILED;
+    m->reason = it->reason;
+    m->done = m->end;
+    it->moment = timeline_add(&run->timeline, it->stage->addr, &it->moment, 1, run_seconds(run));
+}
+
 static void job_failed(struct run *run, struct task *t)
 {
     struct strbuf text;
@@ -265,6 +281,7 @@ static void job_failed(struct run *run, struct task *t)
     if (!t->result.killed && run->stops_seen == 0 && plan_retry(run->plan, t->node)) {
         run_note(run, true, "stage '%s': %s; trying again (attempt %d of %d)", t->stage->addr,
                  text.p, t->attempt + 2, t->stage->nephron.retries + 1);
+        time_retry(run, t->node);
         stage_task_free(run, t);
     } else {
         struct err why = ERR_INIT;
@@ -289,6 +306,7 @@ int stage_job_done(struct run *run, const struct job_result *r, struct err *e)
                        (unsigned long long)r->id);
     }
     run->jobs_running--;
+    stage_moment(run, t->node)->end = run_seconds(run);
     copy_result(t, r);
     bool captured = !run->c->in_order;
     if (captured && s->ops->output != NULL) {

@@ -11,6 +11,7 @@
 #include "runner.h"
 #include "stale.h"
 #include "reporter.h"
+#include "timeline.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -61,6 +62,8 @@ struct item {
     bool force;
     bool ran; /* counts for --force-downstream */
     const char *reason;
+    size_t moment; /* its entry of the timeline, when `timed` */
+    bool timed;
     struct task *task;
 };
 
@@ -119,6 +122,8 @@ struct run {
     struct pool *pool;
     struct lockfiles *lockfiles;
     struct durations *durations;
+    struct timeline timeline;
+    double began; /* monotonic seconds */
     uint64_t job_base;
     size_t jobs_running;
     struct stale_report *ahead; /* of all items, looked at in one pass; NULL: not (repro_stage.c) */
@@ -149,6 +154,10 @@ void stage_done(struct run *run, size_t node, struct task *t, enum outcome o);
 /* What was stored becomes known: .gitignore, journal, lock. */
 int stage_record(struct run *run, struct task *t, struct err *e);
 void stage_open_pool(struct run *run);
+/* Seconds since the run began. */
+double run_seconds(const struct run *run);
+/* The stage's entry of the timeline; it was looked at. */
+struct timeline_entry *stage_moment(struct run *run, size_t node);
 /* One state change, for the run store. */
 void stage_emit(struct run *run, const struct item *it, const char *state, const struct task *t);
 

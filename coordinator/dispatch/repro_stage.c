@@ -118,6 +118,46 @@ struct task *stage_task_new(struct run *run, size_t node, enum task_kind kind)
     return t;
 }
 
+/* ---- the timeline ---- */
+
+double run_seconds(const struct run *run)
+{
+    return clock_seconds(run->clock) - run->began;
+}
+
+struct timeline_entry *stage_moment(struct run *run, size_t node)
+{
+    return &run->timeline.entries[run->items[node].moment];
+}
+
+static void time_ready(struct run *run, size_t node)
+{
+    struct item *it = &run->items[node];
+    const struct graph_node *n = &run->c->graph->nodes[it->stage->index];
+    size_t *after = xcalloc(n->up_count + 1u, sizeof *after), count = 0;
+    for (uint32_t i = 0; i < n->up_count && !it->stage->frozen; i++) {
+        size_t up = run->node_of[n->up[i]];
+        if (up != SIZE_MAX && run->items[up].timed) {
+            after[count++] = run->items[up].moment;
+        }
+    }
+    it->moment = timeline_add(&run->timeline, it->stage->addr, after, count, run_seconds(run));
+    it->timed = true;
+    free(after);
+}
+
+static void time_done(struct run *run, size_t node, enum outcome o)
+{
+    if (!run->items[node].timed) {
+        return;
+    }
+    struct timeline_entry *m = stage_moment(run, node);
+    m->outcome = o;
+    m->reason = run->items[node].reason;
+    m->done = run_seconds(run);
+    m->end = m->start >= 0 && m->end < 0 ? m->done : m->end;
+}
+
 /* ---- failure ---- */
 
 /* "'a'", "'a' and 'b'", "'a', 'b' and 'c'" */
@@ -162,6 +202,7 @@ void stage_fail(struct run *run, size_t node, struct task *t, const struct err *
     bool interrupted = run->stops_seen > 0;
     run->failed[run->failed_count++] = node;
     run->done_count++;
+    time_done(run, node, OUTCOME_FAILED);
     stage_emit(run, it, interrupted ? "killed" : "failed", t);
     tell_end(run, it->stage, OUTCOME_FAILED, t != NULL ? t->result.seconds : 0, why->text);
     if (run->opt->on_error == REPRO_STOP || interrupted) {
@@ -192,6 +233,7 @@ void stage_done(struct run *run, size_t node, struct task *t, enum outcome o)
 {
     struct item *it = &run->items[node];
     run->done_count++;
+    time_done(run, node, o);
     bool acted = o != OUTCOME_FRESH && o != OUTCOME_PULLED;
     if (acted) {
         run->ran_count++;
@@ -448,6 +490,7 @@ static void announce(struct run *run, size_t node)
 {
     struct item *it = &run->items[node];
     struct reporter *s = run->c->reporter;
+    time_ready(run, node);
     if (s->ops->consider != NULL) {
         s->ops->consider(s, it->stage);
     }

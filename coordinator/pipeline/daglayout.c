@@ -8,7 +8,7 @@
  * over them Widths: boxes are their text + 4; layers are 3 lines with 3 lines between; boxes keep
  * the width of the narrowest box apart.
  *
- * Long because the steps work on one struct, and text and numbers are two readings of it.
+ * The file is long because the steps work on one struct, and text and numbers are two readings of it.
  */
 #include "daglayout.h"
 

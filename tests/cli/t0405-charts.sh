@@ -44,4 +44,29 @@ test_expect_success 'graph: wrong names and targets are refused' '
     test_expect_code 255 nephron graph nosuch 2>err && grep nosuch err && test ! -e x.png
 '
 
+test_expect_success 'repro --gantt and gantt: what ran on which slot, what failed' '
+    new_repo t && cd t && test_expect_code 255 nephron gantt 2>err && grep "nephron repro" err &&
+    cat >dvc.yaml <<-\EOF &&
+	stages:
+	  a: {cmd: "touch a", outs: [a]}
+	  b: {cmd: "sleep 0.2; touch b", deps: [a], outs: [b]}
+	  c: {cmd: "exit 3", deps: [a], outs: [c]}
+	  d: {cmd: "touch d", deps: [c], outs: [d]}
+	  r: {cmd: "test -e second || { touch second; exit 1; }; touch r", outs: [r], meta: {nephron: {retries: 1}}}
+	EOF
+    test_expect_code 255 nephron repro -k -j 2 --gantt chart.svg >/dev/null 2>&1 && well_formed chart.svg &&
+    grep "2 slots" chart.svg && grep "5 runs, 2 failed" chart.svg && grep "r: ran (attempt 2)" chart.svg &&
+    grep "class=\"bar failed\"" chart.svg && test_expect_code 1 grep ">d<" chart.svg &&
+    nephron gantt -o again.svg >actual && echo again.svg >expect && test_cmp expect actual &&
+    test_cmp chart.svg again.svg &&
+    nephron graph -o graph.svg && state c failed && state b fresh && state d never
+'
+
+test_expect_success 'a repro that runs nothing leaves the picture and the record alone' '
+    cd "$SHARNESS_TRASH_DIRECTORY/t" && nephron repro -q -j 2 b r --gantt none.svg 2>err &&
+    grep "nothing ran" err && test ! -e none.svg && nephron gantt -o - >third.svg &&
+    test_cmp chart.svg third.svg &&
+    test_expect_code 254 nephron repro --gantt x.png 2>err && grep "x.png" err
+'
+
 test_done
