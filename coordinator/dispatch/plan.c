@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "clock.h"
 #include "err.h"
+#include "forecast.h"
 
 #include <uthash.h>
 
@@ -36,6 +37,7 @@ struct node {
     int first_slot, member;
     unsigned passed; /* how often others went first since it was the best */
     double seconds, critical;
+    double began; /* RUNNING: when, by the clock */
     size_t nblock;
     size_t *down;
     size_t down_count, down_capacity;
@@ -283,6 +285,7 @@ static void take(struct plan *p, size_t node, int first, struct plan_pick *out)
     struct node *n = &p->nodes[node];
     n->state = PLAN_RUNNING;
     n->first_slot = first;
+    n->began = p->clock != NULL ? clock_seconds(p->clock) : 0;
     n->member = 0;
     for (int i = 0; i < n->slots; i++) {
         p->slot_taken[first + i] = true;
@@ -467,4 +470,26 @@ int plan_free_slots(const struct plan *p)
 double plan_critical_seconds(const struct plan *p, size_t node)
 {
     return p->nodes[node].critical;
+}
+
+double plan_forecast(const struct plan *p)
+{
+    double now = p->clock != NULL ? clock_seconds(p->clock) : 0;
+    struct forecast_task *tasks = xcalloc(p->count + 1, sizeof *tasks);
+    for (size_t i = 0; i < p->count; i++) {
+        const struct node *n = &p->nodes[i];
+        tasks[i] = (struct forecast_task){
+            .seconds = n->seconds,
+            .elapsed = n->state == PLAN_RUNNING ? now - n->began : -1,
+            .critical = n->critical,
+            .slots = n->slots,
+            .priority = n->priority,
+            .done = n->state >= PLAN_COMMITTING,
+            .down = n->down,
+            .down_count = n->down_count,
+        };
+    }
+    double seconds = forecast_seconds(tasks, p->count, p->slots);
+    free(tasks);
+    return seconds;
 }

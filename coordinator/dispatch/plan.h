@@ -99,6 +99,9 @@ size_t plan_count(const struct plan *p);
 size_t plan_busy(const struct plan *p); /* RUNNING or COMMITTING */
 bool plan_over(const struct plan *p);   /* nothing under way and nothing that could start */
 int plan_free_slots(const struct plan *p);
+/* Seconds until all is done, by the expected durations; < 0: unknown (forecast.h). What is blocked by
+ * something unfinished is counted as if it will have to run. O(nodes log nodes). */
+double plan_forecast(const struct plan *p);
 double plan_critical_seconds(const struct plan *p, size_t node);
 
 #endif

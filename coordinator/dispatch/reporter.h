@@ -38,6 +38,11 @@ struct reporter {
     const struct reporter_ops *ops;
 };
 
+struct reporter_progress {
+    size_t done, total, running;
+    double seconds_left; /* by earlier durations; < 0: unknown */
+};
+
 struct reporter_ops {
     /* A line for the person that belongs to no other event: "Updating lock file 'dvc.lock'",
      * "WARNING: …". */
@@ -53,8 +58,8 @@ struct reporter_ops {
     void (*output)(struct reporter *s, const struct stage *st, struct str text);
     void (*end)(struct reporter *s, const struct stage *st, enum outcome o, double seconds,
                 const char *error);
-    /* Numbers for a progress line. */
-    void (*progress)(struct reporter *s, size_t done, size_t total, size_t running);
+    /* Numbers for a progress line: at each begin and end once something runs, and every second. */
+    void (*progress)(struct reporter *s, const struct reporter_progress *p);
     void (*close)(struct reporter *s);
 };
 

@@ -10,6 +10,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+struct jsonl {
+    struct reporter base;
+    size_t done, running; /* as told last */
+};
+
 static struct value *event(struct arena *a, const char *name, const struct stage *st)
 {
     struct value *v = value_map(a);
@@ -80,6 +85,26 @@ static void json_end(struct reporter *s, const struct stage *st, enum outcome o,
     print(&a, v);
 }
 
+/* Only what changed: a line a second would drown the rest. */
+static void json_progress(struct reporter *s, const struct reporter_progress *p)
+{
+    struct jsonl *j = (struct jsonl *)s;
+    if (p->done == j->done && p->running == j->running) {
+        return;
+    }
+    j->done = p->done;
+    j->running = p->running;
+    struct arena a;
+    arena_init(&a);
+    struct value *v = event(&a, "progress", NULL);
+    value_set(&a, v, "done", value_int(&a, (int64_t)p->done));
+    value_set(&a, v, "total", value_int(&a, (int64_t)p->total));
+    value_set(&a, v, "running", value_int(&a, (int64_t)p->running));
+    value_set(&a, v, "seconds_left",
+              p->seconds_left < 0 ? value_null(&a) : value_float(&a, p->seconds_left));
+    print(&a, v);
+}
+
 static void json_close(struct reporter *s)
 {
     free(s);
@@ -90,12 +115,13 @@ static const struct reporter_ops json_ops = {
     .begin = json_begin,
     .output = json_output,
     .end = json_end,
+    .progress = json_progress,
     .close = json_close,
 };
 
 struct reporter *reporter_json_new(void)
 {
-    struct reporter *s = xcalloc(1, sizeof *s);
-    s->ops = &json_ops;
-    return s;
+    struct jsonl *j = xcalloc(1, sizeof *j);
+    j->base.ops = &json_ops;
+    return &j->base;
 }

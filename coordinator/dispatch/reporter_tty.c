@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 #include "pipeline.h"
+#include "svgpage.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -119,11 +120,18 @@ static void tty_end(struct reporter *s, const struct stage *st, enum outcome o, 
     }
 }
 
-static void tty_progress(struct reporter *s, size_t done, size_t total, size_t running)
+static void tty_progress(struct reporter *s, const struct reporter_progress *p)
 {
     struct tty *t = self(s);
-    if (t->has_line && running > 0) {
-        fprintf(stderr, "\r\033[K[%zu/%zu] %zu running", done, total, running);
+    if (t->has_line && p->running > 0) {
+        fprintf(stderr, "\r\033[K[%zu/%zu] %zu running", p->done, p->total, p->running);
+        if (p->seconds_left >= 0) {
+            struct strbuf left;
+            strbuf_init(&left);
+            svgpage_seconds(&left, p->seconds_left);
+            fprintf(stderr, ", about %s left", left.p);
+            strbuf_release(&left);
+        }
         fflush(stderr);
         t->line_shown = true;
     }

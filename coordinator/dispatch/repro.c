@@ -225,6 +225,7 @@ static int loop(struct run *run, struct err *e)
         if (under_way && wait_for_one(run, e) < 0) {
             return -1;
         }
+        run_progress(run, true);
         if (lockfiles_tick(run->lockfiles, false, e) < 0) {
             return -1;
         }

@@ -128,6 +128,7 @@ static int start_job(struct run *run, struct task *t, struct err *e)
     m->slot = t->slot;
     m->slots = t->slots;
     m->attempt = t->attempt;
+    run_progress(run, false);
     return 0;
 }
 

@@ -123,7 +123,9 @@ struct run {
     struct lockfiles *lockfiles;
     struct durations *durations;
     struct timeline timeline;
-    double began; /* monotonic seconds */
+    double began;         /* monotonic seconds */
+    double left, left_at; /* the newest forecast and when it was made; left_at 0: none yet */
+    double told_at;       /* the newest progress line */
     uint64_t job_base;
     size_t jobs_running;
     struct stale_report *ahead; /* of all items, looked at in one pass; NULL: not (repro_stage.c) */
@@ -154,6 +156,8 @@ void stage_done(struct run *run, size_t node, struct task *t, enum outcome o);
 /* What was stored becomes known: .gitignore, journal, lock. */
 int stage_record(struct run *run, struct task *t, struct err *e);
 void stage_open_pool(struct run *run);
+/* Tells how far the run is, once something runs; `due`: only when a second has passed. */
+void run_progress(struct run *run, bool due);
 /* Seconds since the run began. */
 double run_seconds(const struct run *run);
 /* The stage's entry of the timeline; it was looked at. */

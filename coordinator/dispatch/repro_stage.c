@@ -21,6 +21,7 @@
 #include <string.h>
 
 #define JUDGE_BATCH 256
+#define FORECAST_S 0.5
 /* Storing waits for the disk, not for a core, and many syncs at once cost hardly more than one: the file
  * system commits them together. Threads are started as they are needed. */
 #define POOL_THREADS 32
@@ -45,6 +46,36 @@ const char *stage_words(struct arena *a, const struct stage *st)
     return arena_printf(a, "stage: '%s'", st->addr);
 }
 
+/* Forecasts cost O(n log n), so they are made anew twice a second at most. */
+static double seconds_left(struct run *run, double now)
+{
+    if (run->done_count == run->count) {
+        return 0;
+    }
+    if (run->left_at == 0 || now - run->left_at >= FORECAST_S) {
+        run->left = plan_forecast(run->plan);
+        run->left_at = now;
+    }
+    double left = run->left - (now - run->left_at);
+    return run->left < 0 ? -1 : left > 0 ? left : 0;
+}
+
+void run_progress(struct run *run, bool due)
+{
+    struct reporter *s = run->c->reporter;
+    if (s->ops->progress == NULL || run->runner == NULL) {
+        return;
+    }
+    double now = clock_seconds(run->clock);
+    if (!due || now - run->told_at >= 1) {
+        run->told_at = now;
+        s->ops->progress(s, &(struct reporter_progress){.done = run->done_count,
+                                                        .total = run->count,
+                                                        .running = run->jobs_running,
+                                                        .seconds_left = seconds_left(run, now)});
+    }
+}
+
 static void tell_end(struct run *run, const struct stage *st, enum outcome o, double seconds,
                      const char *error)
 {
@@ -52,9 +83,7 @@ static void tell_end(struct run *run, const struct stage *st, enum outcome o, do
     if (s->ops->end != NULL) {
         s->ops->end(s, st, o, seconds, error);
     }
-    if (s->ops->progress != NULL) {
-        s->ops->progress(s, run->done_count, run->count, run->jobs_running);
-    }
+    run_progress(run, false);
 }
 
 /* One state change of a stage, for the run store. */
