@@ -104,7 +104,7 @@ static const char *story_of(struct session *s, const struct stale_report *r,
     }
     if (box->state != GRAPH_FRESH) {
         strbuf_adds(&b, "\n\n");
-        explain_render(s->store, &b, r, NULL);
+        stale_explain(s->store, &b, r);
     }
     const char *text = arena_strndup(&s->arena, b.p, b.n);
     strbuf_release(&b);
