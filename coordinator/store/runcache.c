@@ -113,24 +113,6 @@ static char *key_dir(struct store *s, struct arena *a, const char *key)
     return arena_printf(a, "%s/runs/%.2s/%s", cas_dir(s->cas), key, key);
 }
 
-/*
- * Not synced: two of the five syncs of a small stage, for what is only a shortcut. After a power cut an
- * entry may be gone or torn, and then its name, a digest of its content, gives it away (runcache_find):
- * the stage runs again.
- */
-static int write_entry(const char *path, const struct strbuf *text, struct err *e)
-{
-    struct fs_temp t;
-    if (fs_temp_open(&t, path, 0, e) < 0) {
-        return -1;
-    }
-    if (fs_write_all(t.fd, text->p, text->n, path, e) < 0) {
-        fs_temp_abort(&t);
-        return -1;
-    }
-    return fs_temp_commit(&t, path, true, e);
-}
-
 int runcache_save(struct store *s, const struct lock_entry *en, struct err *e)
 {
     struct arena a;
@@ -146,7 +128,7 @@ int runcache_save(struct store *s, const struct lock_entry *en, struct err *e)
         lock_entry_render(en, 0, &text);
         rc = fs_mkdirs_for(path, e);
         if (rc == 0) {
-            rc = write_entry(path, &text, e);
+            rc = fs_write_atomic(path, text.p, text.n, 0, e);
         }
     }
     strbuf_release(&text);
