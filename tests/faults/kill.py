@@ -172,6 +172,7 @@ EXITS = {"session": (-9, 137), "coordinator": (-9, 137), "stage": (-9, 1, 255, 0
 
 
 def loop(folder, report, rng):
+    folder += "/loop"
     log, template, repo = folder + "/log", folder + "/template", folder + "/repo"
     fresh_log(log)
     pipeline(template, 30, log)
