@@ -126,17 +126,19 @@ static const char **strings(struct arena *a, const struct value *list)
 
 /* ---- how the template draws ---- */
 
-/* The first mark of a template, looked for layer by layer. */
+/* The first mark of a template, looked for layer by layer; NULL: none. */
 static const char *mark_of(const struct value *content)
 {
     const struct value *mark = value_get(content, "mark"), *type = value_get(mark, "type");
-    const struct value *layer = value_get(content, "layer");
-    const char *found = value_as_str(type ? type : mark).p;
+    const struct value *layer = value_get(content, "layer"), *spec = value_get(content, "spec");
+    const char *found = NULL;
+    if (mark) {
+        return value_as_str(type ? type : mark).p;
+    }
     for (size_t i = 0; !found && layer && layer->type == VALUE_LIST && i < layer->list.count; i++) {
         found = mark_of(layer->list.items[i]);
     }
-    const struct value *inner = value_get(content, "spec");
-    return found || !inner ? found : mark_of(inner);
+    return found || !spec ? found : mark_of(spec);
 }
 
 static bool is_mark(const struct value *content, const char *name)
@@ -285,7 +287,9 @@ static double draw_bars(struct arena *a, const struct plot *p, const struct valu
         if (label && part < parts.count) {
             double *v = &values[(size_t)value_get(place, label)->i * parts.count + part];
             double more = number_at(row, prop(p, "x"));
-            *v = isfinite(*v) ? *v + more : more; /* Vega stacks what has one name */
+            *v = isfinite(*v) && isfinite(more) ? *v + more /* Vega stacks what has one name */
+                 : isfinite(more)               ? more
+                                                : *v;
         }
     }
     double height =
@@ -298,11 +302,6 @@ static double draw_bars(struct arena *a, const struct plot *p, const struct valu
                                                        .count = parts.count,
                                                        .values = values});
     return svgchart_add_legend(out, series, parts.count, false, height);
-}
-
-static int by_text(const void *x, const void *y)
-{
-    return str_cmp((*(struct value *const *)x)->s, (*(struct value *const *)y)->s);
 }
 
 static bool by_share(const struct value *content)
@@ -326,8 +325,8 @@ static double draw_matrices(struct arena *a, const struct plot *p, const struct 
     struct value *rows = distinct(a, p->points, prop(p, "y"));
     size_t width = columns->list.count, n = width * rows->list.count;
     double top = 0;
-    qsort(columns->list.items, width, sizeof(struct value *), by_text);
-    qsort(rows->list.items, rows->list.count, sizeof(struct value *), by_text);
+    plots_sort(columns);
+    plots_sort(rows);
     struct value *column_at = places(a, columns), *row_at = places(a, rows);
     for (size_t i = 0; i < parts.count; i++) {
         double *counts = ARENA_ARRAY(a, n + 1, double);

@@ -41,6 +41,18 @@ const char *plots_text(struct arena *a, const struct value *v)
     return copy;
 }
 
+static int by_text(const void *x, const void *y)
+{
+    return str_cmp((*(struct value *const *)x)->s, (*(struct value *const *)y)->s);
+}
+
+void plots_sort(struct value *list)
+{
+    if (list->list.count > 1) {
+        qsort(list->list.items, list->list.count, sizeof(struct value *), by_text);
+    }
+}
+
 /* ---- what was asked for ---- */
 
 /* Python's re.match: the pattern is at the start; what is no pattern is compared as text. */
@@ -273,24 +285,45 @@ static size_t count_ids(const struct plot_revision *revs, size_t count)
     return n;
 }
 
-/* Python's order: ids by the file that names them first. */
+/* The ids of a revision, each once. */
+static struct value *distinct_ids(struct arena *a, const struct value *defs)
+{
+    struct value *ids = value_map(a);
+    for (size_t i = 0; i < defs->map.count; i++) {
+        const struct value *own = defs->map.pairs[i].val;
+        for (size_t k = 0; k < own->map.count; k++) {
+            value_set_key(a, ids, own->map.pairs[k].key, value_null(a));
+        }
+    }
+    return ids;
+}
+
+/* All definitions of an id in a revision. */
+static void group_id(struct arena *a, const struct plot_revision *rev, const char *id,
+                     struct group *groups, size_t *count, size_t max_members)
+{
+    bool several = files_with(rev->defs, id) > 1;
+    for (size_t i = 0; i < rev->defs->map.count; i++) {
+        const char *file = plots_text(a, rev->defs->map.pairs[i].key);
+        const struct value *props = value_get(rev->defs->map.pairs[i].val, id);
+        if (props) {
+            add_member(a, groups, count, max_members,
+                       several && file[0] ? arena_printf(a, "%s::%s", file, id) : id,
+                       (struct member){rev, id, props});
+        }
+    }
+}
+
+/* In the order in which ids come first, revision by revision. */
 static size_t make_groups(struct arena *a, const struct plot_revision *revs, size_t count,
                           struct group **out)
 {
     size_t groups = 0, room = count_ids(revs, count);
     *out = ARENA_ARRAY(a, room + 1, struct group);
     for (size_t r = 0; r < count; r++) {
-        const struct value *defs = revs[r].defs;
-        for (size_t i = 0; i < defs->map.count; i++) {
-            const char *file = plots_text(a, defs->map.pairs[i].key);
-            const struct value *ids = defs->map.pairs[i].val;
-            for (size_t k = 0; k < ids->map.count; k++) {
-                const char *id = plots_text(a, ids->map.pairs[k].key);
-                bool qualify = file[0] && files_with(defs, id) > 1;
-                add_member(a, *out, &groups, count,
-                           qualify ? arena_printf(a, "%s::%s", file, id) : id,
-                           (struct member){&revs[r], id, ids->map.pairs[k].val});
-            }
+        const struct value *ids = distinct_ids(a, revs[r].defs);
+        for (size_t i = 0; i < ids->map.count; i++) {
+            group_id(a, &revs[r], plots_text(a, ids->map.pairs[i].key), *out, &groups, count);
         }
     }
     return groups;

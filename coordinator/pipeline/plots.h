@@ -62,4 +62,7 @@ struct value *plots_sources(struct arena *a, const struct value *defs);
 void plots_match(struct arena *a, const struct plot_revision *revs, size_t count,
                  struct plot_list *out);
 
+/* A list of strings by their bytes. */
+void plots_sort(struct value *list);
+
 #endif

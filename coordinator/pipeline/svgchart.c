@@ -82,22 +82,21 @@ static void add_short(struct strbuf *out, double x, double y, const char *attrib
     add_text(out, x, y, attributes, part);
 }
 
+/* Title and labels; the labels stand at the middle of what they name. */
 static void add_frame(struct strbuf *out, const char *title, const char *x_label,
-                      const char *y_label, double width, double height)
+                      const char *y_label, double x_middle, double y_middle, double height)
 {
     if (title) {
         add_short(out, LEFT, 28, "class=\"h\"", title, 54);
     }
     if (x_label) {
-        add_text(out, width / 2 + LEFT / 2.0, height - 12, "class=\"t\" text-anchor=\"middle\"",
-                 x_label);
+        add_text(out, x_middle, height - 12, "class=\"t\" text-anchor=\"middle\"", x_label);
     }
     if (y_label) {
         char turned[96];
         snprintf(turned, sizeof(turned),
-                 "class=\"t\" text-anchor=\"middle\" transform=\"rotate(-90 14 %.1f)\"",
-                 height / 2);
-        add_text(out, 14, height / 2, turned, y_label);
+                 "class=\"t\" text-anchor=\"middle\" transform=\"rotate(-90 14 %.1f)\"", y_middle);
+        add_text(out, 14, y_middle, turned, y_label);
     }
 }
 
@@ -232,7 +231,8 @@ double svgchart_add_xy(struct strbuf *out, const struct svgchart *c)
 {
     struct axis x, y;
     plan_axes(c, &x, &y);
-    add_frame(out, c->title, c->x_label, c->y_label, SVGCHART_WIDTH, SVGCHART_HEIGHT);
+    add_frame(out, c->title, c->x_label, c->y_label, (x.from + x.to) / 2, (y.from + y.to) / 2,
+              SVGCHART_HEIGHT);
     add_ticks(out, &x, &y);
     for (size_t i = 0; i < c->count; i++) {
         const struct svgchart_series *s = &c->series[i];
@@ -314,13 +314,14 @@ double svgchart_add_bars(struct strbuf *out, const struct svgchart_bars *c)
             strbuf_addf(out, ": %.6g</title></rect>\n", v);
         }
     }
-    add_frame(out, c->title, c->x_label, c->y_label, SVGCHART_WIDTH, height);
+    add_frame(out, c->title, c->x_label, c->y_label, (x.from + x.to) / 2,
+              (TOP + height - BOTTOM) / 2, height);
     return height;
 }
 
 /* ---- matrices ---- */
 
-enum { CELL_MAX = 64, MATRIX_LEFT = 130, MATRIX_TOP = 56, MATRIX_LABEL = 16 };
+enum { CELL_MAX = 80, MATRIX_LEFT = 130, MATRIX_TOP = 56, MATRIX_LABEL = 16 };
 
 static void add_cell(struct strbuf *out, const struct svgchart_matrix *c, size_t row, size_t column,
                      double cell, double share)
@@ -379,6 +380,7 @@ double svgchart_add_matrix(struct strbuf *out, const struct svgchart_matrix *c)
                  bottom + 14);
         add_short(out, x, bottom + 14, turned, c->columns[k], MATRIX_LABEL);
     }
-    add_frame(out, c->title, c->x_label, c->y_label, SVGCHART_WIDTH, height);
+    add_frame(out, c->title, c->x_label, c->y_label,
+              MATRIX_LEFT + cell * (double)c->column_count / 2, (MATRIX_TOP + bottom) / 2, height);
     return height;
 }

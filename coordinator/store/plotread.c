@@ -14,6 +14,7 @@
 #include "revwalk.h"
 #include "store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -58,6 +59,27 @@ static int read_dir(const struct reader *r, const struct hash *hash, struct diro
     return cas_read_dir(r->s->cas, r->a, (struct cas_id){hash->md5, hash->legacy}, tree, NULL);
 }
 
+/* DVC's words for a folder whose list is not in the cache; `detail` tells them from others. */
+static int unlisted_error(const char *dir, struct err *e)
+{
+    struct err why = ERR_INIT;
+    struct str rest = str_from(dir), part;
+    const char *sep = "";
+    struct strbuf parts;
+    size_t n = 0;
+    strbuf_init(&parts);
+    for (; str_split(&rest, '/', &part); n++, sep = ", ") {
+        strbuf_addf(&parts, "%s'%.*s'", sep, STR_ARG(part));
+    }
+    err_set(&why, ERR_MISSING, "failed to load directory (%s%s)", parts.p, n == 1 ? "," : "");
+    why.detail = ENODATA;
+    strbuf_release(&parts);
+    if (e) {
+        *e = why;
+    }
+    return -1;
+}
+
 /* From the cache. ERR_MISSING with the words DVC has for it. */
 static int read_cached(const struct reader *r, const char *path, const char *shown,
                        struct strbuf *out, struct err *e)
@@ -71,9 +93,11 @@ static int read_cached(const struct reader *r, const char *path, const char *sho
     if (hash.md5 && strcmp(o->path, path) != 0) {
         struct dirobj tree;
         const struct dirobj_item *item = NULL;
-        if (str_ends(str_from(hash.md5), ".dir") && read_dir(r, &hash, &tree) == 0) {
-            item = dirobj_find(&tree, path + strlen(o->path) + 1);
+        bool listed = str_ends(str_from(hash.md5), ".dir");
+        if (listed && read_dir(r, &hash, &tree) < 0) {
+            return unlisted_error(o->path, e);
         }
+        item = listed ? dirobj_find(&tree, path + strlen(o->path) + 1) : NULL;
         id.md5 = item ? item->md5 : NULL;
     }
     if (!id.md5 || !cas_md5_valid(id.md5) || !cas_has(r->s->cas, id, false)) {
@@ -134,19 +158,17 @@ static void list_git(void *ctx, const char *name, bool is_dir)
     (void)files->list(files->ctx, below.dir, list_git, &below, NULL);
 }
 
-static int by_text(const void *x, const void *y)
-{
-    return str_cmp((*(struct value *const *)x)->s, (*(struct value *const *)y)->s);
-}
-
 static bool list_cached(const struct listing *l)
 {
     const struct out *o;
     struct hash hash;
     struct dirobj tree;
     if (!find_recorded(l->r, l->dir, &o, &hash) || !hash.md5 ||
-        !str_ends(str_from(hash.md5), ".dir") || read_dir(l->r, &hash, &tree) < 0) {
+        !str_ends(str_from(hash.md5), ".dir")) {
         return false;
+    }
+    if (read_dir(l->r, &hash, &tree) < 0) {
+        return strcmp(o->path, l->dir) == 0; /* a folder, nobody knows of what */
     }
     for (size_t i = 0; i < tree.count; i++) {
         const char *path = path_join(l->r->a, o->path, tree.items[i].relpath);
@@ -171,7 +193,7 @@ static struct value *list_members(void *ctx, const char *shown)
     } else {
         is_dir = list_cached(&l);
     }
-    qsort(l.found->list.items, l.found->list.count, sizeof(struct value *), by_text);
+    plots_sort(l.found);
     return is_dir ? l.found : NULL;
 }
 
@@ -193,6 +215,9 @@ static bool target_exists(void *ctx, const char *shown)
 static const char *error_type(const struct err *e, const char *path)
 {
     const char *ext = path_extension(path);
+    if (e->detail == ENODATA) {
+        return "DataIndexDirError";
+    }
     if (e->code == ERR_MISSING) {
         return "FileNotFoundError";
     }
