@@ -7,6 +7,7 @@
 #include "plotspec.h"
 #include "str.h"
 #include "svgchart.h"
+#include "svgpage.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -402,12 +403,12 @@ static const char *image_type(const char *name)
 static void add_images(const struct plot *p, struct strbuf *out)
 {
     strbuf_adds(out, "<h2>");
-    svgchart_escape(out, p->name);
+    svgpage_text(out, str_from(p->name));
     strbuf_adds(out, "</h2>\n");
     for (size_t i = 0; i < p->points->list.count; i++) {
         const struct value *point = p->points->list.items[i];
         strbuf_adds(out, "<figure><figcaption>");
-        svgchart_escape(out, value_as_str(value_get(point, "rev")).p);
+        svgpage_text(out, value_as_str(value_get(point, "rev")));
         strbuf_addf(out, "</figcaption><img alt=\"\" src=\"data:image/%s;base64,",
                     image_type(value_as_str(value_get(point, "filename")).p));
         add_base64(out, value_as_str(value_get(point, "data")));
@@ -422,7 +423,7 @@ static void add_item(struct arena *a, const struct plotpage_item *it, struct str
     strbuf_adds(out, "<section class=\"plot\">\n");
     if (it->plot->points->list.count == 0) {
         strbuf_adds(out, "<h2>");
-        svgchart_escape(out, it->plot->name);
+        svgpage_text(out, str_from(it->plot->name));
         strbuf_adds(out, "</h2><p>no data</p>\n");
     } else if (it->plot->image) {
         add_images(it->plot, out);

@@ -5,6 +5,7 @@
 #include "err.h"
 #include "json.h"
 #include "plots.h"
+#include "yaml.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,251 +13,179 @@
 
 /* ---- built-in templates ---- */
 
-#define A(name) "\"<DVC_METRIC_" name ">\""
+/* The templates are YAML, the shorter way to write JSON in C. */
 #define HEAD                                                                                       \
-    "{\"$schema\":\"https://vega.github.io/schema/vega-lite/v5.json\","                            \
-    "\"data\":{\"values\":" A("DATA") "},\"title\":{\"text\":" A(                                  \
-        "TITLE") ",\"anchor\":\"middle\"},"
-#define SIZE "\"width\":" A("PLOT_WIDTH") ",\"height\":" A("PLOT_HEIGHT") ","
-#define ZOOM "\"params\":[" A("ZOOM_AND_PAN") "],"
-#define AXIS(axis, name, rest)                                                                     \
-    "\"" axis "\":{\"field\":" A(name) ",\"title\":" A(name "_LABEL") rest "}"
-#define NUMBER ",\"type\":\"quantitative\""
-#define FREE NUMBER ",\"scale\":{\"zero\":false}"
-#define BY_REV "\"color\":{\"field\":\"rev\",\"type\":\"nominal\"}"
-#define XY_LINE AXIS("x", "X", NUMBER) "," AXIS("y", "Y", FREE)
+    "$schema: https://vega.github.io/schema/vega-lite/v5.json\n"                                   \
+    "data: {values: <DVC_METRIC_DATA>}\n"                                                          \
+    "title: {text: <DVC_METRIC_TITLE>, anchor: middle}\n"
+#define SIZE "width: <DVC_METRIC_PLOT_WIDTH>, height: <DVC_METRIC_PLOT_HEIGHT>"
+#define SIZED "width: <DVC_METRIC_PLOT_WIDTH>\nheight: <DVC_METRIC_PLOT_HEIGHT>\n"
+#define ZOOM "params: [<DVC_METRIC_ZOOM_AND_PAN>]\n"
+#define X(rest) "x: {field: <DVC_METRIC_X>, title: <DVC_METRIC_X_LABEL>" rest "}"
+#define Y(rest) "y: {field: <DVC_METRIC_Y>, title: <DVC_METRIC_Y_LABEL>" rest "}"
+#define NUMBER ", type: quantitative"
+#define FREE NUMBER ", scale: {zero: false}"
+#define CLASS ", type: nominal, sort: ascending"
+#define BY_REV "color: {field: rev, type: nominal}"
 
-#define SIMPLE                                                                                     \
-    HEAD SIZE ZOOM "\"mark\":{\"type\":\"line\",\"tooltip\":{\"content\":\"data\"}},"              \
-                   "\"encoding\":{" XY_LINE ",\"color\":" A("COLOR") ",\"strokeDash\":" A(         \
-                       "STROKE_DASH") ",\"tooltip\":" A("TOOLTIP") "}}"
+static const char line[] =
+    HEAD SIZED ZOOM "mark: {type: line, tooltip: {content: data}}\n"
+                    "encoding:\n"
+                    "  " X(NUMBER) "\n"
+                                   "  " Y(FREE) "\n"
+                                                "  color: <DVC_METRIC_COLOR>\n"
+                                                "  strokeDash: <DVC_METRIC_STROKE_DASH>\n"
+                                                "  tooltip: <DVC_METRIC_TOOLTIP>\n";
 
 /* A smoothed line over the pale one of the data, the last point marked, a rule under the pointer. */
-#define SMOOTH                                                                                                                                                                                                              \
-    HEAD SIZE                                                                                                                                                                                                               \
-        "\"params\":[{\"name\":\"smooth\",\"value\":0.001,"                                                                                                                                                                 \
-        "\"bind\":{\"input\":\"range\",\"min\":0.001,\"max\":1,\"step\":0.001}}],"                                                                                                                                          \
-        "\"encoding\":{" AXIS("x", "X", NUMBER) ",\"color\":" A("COLOR") ",\"strokeDash\":" A(                                                                                                                              \
-            "STROKE_DASH") "},\"layer\":["                                                                                                                                                                                  \
-                           "{\"transform\":[{\"loess\":" A("Y") ",\"on\":" A(                                                                                                                                               \
-                               "X") ",\"groupby\":" A("GROUP_BY") ",\"bandwidth\":{\"signal\":"                                                                                                                             \
-                                                                  "\"smooth\"}}],"                                                                                                                                          \
-                                                                  "\"encoding\":{" AXIS(                                                                                                                                    \
-                                                                      "y", "Y",                                                                                                                                             \
-                                                                      FREE) "," BY_REV                                                                                                                                      \
-                                                                            "},\"layer\":["                                                                                                                                 \
-                                                                            "{\"params\":"                                                                                                                                  \
-                                                                            "[" A(                                                                                                                                          \
-                                                                                "ZOOM_AND_"                                                                                                                                 \
-                                                                                "PAN") "],"                                                                                                                                 \
-                                                                                       "\"ma"                                                                                                                               \
-                                                                                       "rk\""                                                                                                                               \
-                                                                                       ":\"l"                                                                                                                               \
-                                                                                       "ine"                                                                                                                                \
-                                                                                       "\"},"                                                                                                                               \
-                                                                                       "{\"t"                                                                                                                               \
-                                                                                       "rans"                                                                                                                               \
-                                                                                       "form"                                                                                                                               \
-                                                                                       "\":["                                                                                                                               \
-                                                                                       "{\"f"                                                                                                                               \
-                                                                                       "ilte"                                                                                                                               \
-                                                                                       "r\":"                                                                                                                               \
-                                                                                       "{\"p"                                                                                                                               \
-                                                                                       "aram"                                                                                                                               \
-                                                                                       "\":"                                                                                                                                \
-                                                                                       "\"ho"                                                                                                                               \
-                                                                                       "ver"                                                                                                                                \
-                                                                                       "\","                                                                                                                                \
-                                                                                       "\"em"                                                                                                                               \
-                                                                                       "pty"                                                                                                                                \
-                                                                                       "\":"                                                                                                                                \
-                                                                                       "fals"                                                                                                                               \
-                                                                                       "e}}]"                                                                                                                               \
-                                                                                       ","                                                                                                                                  \
-                                                                                       "\"ma"                                                                                                                               \
-                                                                                       "rk\""                                                                                                                               \
-                                                                                       ":\"p"                                                                                                                               \
-                                                                                       "oint"                                                                                                                               \
-                                                                                       "\"}]"                                                                                                                               \
-                                                                                       "},"                                                                                                                                 \
-                                                                                       "{\"m"                                                                                                                               \
-                                                                                       "ark"                                                                                                                                \
-                                                                                       "\":{"                                                                                                                               \
-                                                                                       "\"ty"                                                                                                                               \
-                                                                                       "pe\""                                                                                                                               \
-                                                                                       ":\"l"                                                                                                                               \
-                                                                                       "ine"                                                                                                                                \
-                                                                                       "\","                                                                                                                                \
-                                                                                       "\"op"                                                                                                                               \
-                                                                                       "acit"                                                                                                                               \
-                                                                                       "y\":"                                                                                                                               \
-                                                                                       "0.2}"                                                                                                                               \
-                                                                                       ",\"e"                                                                                                                               \
-                                                                                       "ncod"                                                                                                                               \
-                                                                                       "ing"                                                                                                                                \
-                                                                                       "\":"                                                                                                                                \
-                                                                                       "{" XY_LINE                                                                                                                          \
-                                                                                       "," BY_REV                                                                                                                           \
-                                                                                       "}},"                                                                                                                                \
-                                                                                       "{\"m"                                                                                                                               \
-                                                                                       "ark"                                                                                                                                \
-                                                                                       "\":{"                                                                                                                               \
-                                                                                       "\"ty"                                                                                                                               \
-                                                                                       "pe\""                                                                                                                               \
-                                                                                       ":\"c"                                                                                                                               \
-                                                                                       "ircl"                                                                                                                               \
-                                                                                       "e\","                                                                                                                               \
-                                                                                       "\"si"                                                                                                                               \
-                                                                                       "ze\""                                                                                                                               \
-                                                                                       ":10}"                                                                                                                               \
-                                                                                       ",\"e"                                                                                                                               \
-                                                                                       "ncod"                                                                                                                               \
-                                                                                       "ing"                                                                                                                                \
-                                                                                       "\":"                                                                                                                                \
-                                                                                       "{" AXIS("x", "X", NUMBER ",\"aggregate\":\"max\"") "," AXIS(                                                                        \
-                                                                                           "y",                                                                                                                             \
-                                                                                           "Y",                                                                                                                             \
-                                                                                           FREE                                                                                                                             \
-                                                                                           ",\"ag"                                                                                                                          \
-                                                                                           "grega"                                                                                                                          \
-                                                                                           "te\":"                                                                                                                          \
-                                                                                           "{\"ar"                                                                                                                          \
-                                                                                           "gmax"                                                                                                                           \
-                                                                                           "\""                                                                                                                             \
-                                                                                           ":" A(                                                                                                                           \
-                                                                                               "X") "}") "," BY_REV                                                                                                         \
-                                                                                                         "}},"                                                                                                              \
-                                                                                                         "{\"transform\":[{\"calculate\":" A(                                                                               \
-                                                                                                             "PIVOT_FIELD") ",\"as\":\"pivot_field\"},"                                                                     \
-                                                                                                                            "{\"pivot\":\"pivot_field\",\"op\":\"mean\",\"value\":" A("Y") ",\"groupby\":[" A(              \
-                                                                                                                                "X") "]}],"                                                                                 \
-                                                                                                                                     "\"mark\":{\"type\":\"rule\",\"tooltip\":{\"content\":\"data\"},\"stroke\":\"grey\"}," \
-                                                                                                                                     "\"encoding\":{\"opacity\":{\"condition\":"                                            \
-                                                                                                                                     "{\"param\":\"hover\",\"empty\":false,\"value\":0.3},\"value\":0}},"                   \
-                                                                                                                                     "\"params\":[{\"name\":\"hover\",\"select\":{\"type\":\"point\",\"fields\":[" A(       \
-                                                                                                                                         "X") "],\"nearest\":true,\"on\":\"mouseover\",\"clear\":\"mouseout\"}}]}]}"
+static const char smooth[] = HEAD SIZED
+    "params:\n"
+    "- {name: smooth, value: 0.001, bind: {input: range, min: 0.001, max: 1, step: 0.001}}\n"
+    "encoding:\n"
+    "  " X(
+        NUMBER) "\n"
+                "  color: <DVC_METRIC_COLOR>\n"
+                "  strokeDash: <DVC_METRIC_STROKE_DASH>\n"
+                "layer:\n"
+                "- transform:\n"
+                "  - loess: <DVC_METRIC_Y>\n"
+                "    on: <DVC_METRIC_X>\n"
+                "    groupby: <DVC_METRIC_GROUP_BY>\n"
+                "    bandwidth: {signal: smooth}\n"
+                "  encoding: {" Y(
+                    FREE) ", " BY_REV "}\n"
+                          "  layer:\n"
+                          "  - {params: [<DVC_METRIC_ZOOM_AND_PAN>], mark: line}\n"
+                          "  - {transform: [{filter: {param: hover, empty: false}}], mark: point}\n"
+                          "- mark: {type: line, opacity: 0.2}\n"
+                          "  encoding: {" X(NUMBER) ", " Y(
+                              FREE) ", " BY_REV "}\n"
+                                    "- mark: {type: circle, size: 10}\n"
+                                    "  encoding:\n"
+                                    "    " X(
+                                        NUMBER
+                                        ", aggregate: max") "\n"
+                                                            "    " Y(
+                                                                FREE
+                                                                ", aggregate: {argmax: "
+                                                                "<DVC_METRIC_X>}") "\n"
+                                                                                   "    " BY_REV
+                                                                                   "\n"
+                                                                                   "- transform:\n"
+                                                                                   "  - "
+                                                                                   "{calculate: "
+                                                                                   "<DVC_METRIC_"
+                                                                                   "PIVOT_FIELD>, "
+                                                                                   "as: "
+                                                                                   "pivot_field}\n"
+                                                                                   "  - {pivot: "
+                                                                                   "pivot_field, "
+                                                                                   "op: mean, "
+                                                                                   "value: "
+                                                                                   "<DVC_METRIC_Y>,"
+                                                                                   " groupby: "
+                                                                                   "[<DVC_METRIC_X>"
+                                                                                   "]}\n"
+                                                                                   "  mark: {type: "
+                                                                                   "rule, tooltip: "
+                                                                                   "{content: "
+                                                                                   "data}, stroke: "
+                                                                                   "grey}\n"
+                                                                                   "  encoding:\n"
+                                                                                   "    opacity: "
+                                                                                   "{condition: "
+                                                                                   "{param: hover, "
+                                                                                   "empty: false, "
+                                                                                   "value: 0.3}, "
+                                                                                   "value: 0}\n"
+                                                                                   "  params:\n"
+                                                                                   "  - name: "
+                                                                                   "hover\n"
+                                                                                   "    select:\n"
+                                                                                   "      {type: "
+                                                                                   "point, fields: "
+                                                                                   "[<DVC_METRIC_X>"
+                                                                                   "], nearest: "
+                                                                                   "true, on: "
+                                                                                   "mouseover, "
+                                                                                   "clear: "
+                                                                                   "mouseout}\n";
 
-#define POINTS "\"mark\":{\"type\":\"point\",\"tooltip\":{\"content\":\"data\"}},"
-#define MARKED ",\"color\":" A("COLOR") ",\"shape\":" A("SHAPE") ",\"tooltip\":" A("TOOLTIP")
-#define SCATTER                                                                                    \
-    HEAD SIZE ZOOM POINTS "\"encoding\":{" AXIS("x", "X", NUMBER) "," AXIS("y", "Y", NUMBER)       \
-        MARKED "}}"
-#define JITTER                                                                                     \
-    HEAD SIZE POINTS "\"transform\":[{\"calculate\":\"random()\",\"as\":\"randomX\"},"             \
-                     "{\"calculate\":\"random()\",\"as\":\"randomY\"}],"                           \
-                     "\"encoding\":{" AXIS("x", "X", "") "," AXIS("y", "Y", "") MARKED             \
-        ",\"xOffset\":{\"field\":\"randomX\",\"type\":\"quantitative\"},"                          \
-        "\"yOffset\":{\"field\":\"randomY\",\"type\":\"quantitative\"}}}"
+#define POINTS(axis)                                                                               \
+    "mark: {type: point, tooltip: {content: data}}\n"                                              \
+    "encoding:\n"                                                                                  \
+    "  " X(axis) "\n"                                                                              \
+                 "  " Y(axis) "\n"                                                                 \
+                              "  color: <DVC_METRIC_COLOR>\n"                                      \
+                              "  shape: <DVC_METRIC_SHAPE>\n"                                      \
+                              "  tooltip: <DVC_METRIC_TOOLTIP>\n"
+static const char scatter[] = HEAD SIZED ZOOM POINTS(NUMBER);
+static const char jitter[] = HEAD SIZED "transform:\n"
+                                        "- {calculate: random(), as: randomX}\n"
+                                        "- {calculate: random(), as: randomY}\n" POINTS(
+                                            "") "  xOffset: {field: randomX, type: quantitative}\n"
+                                                "  yOffset: {field: randomY, type: quantitative}\n";
 
-#define BAR(sort)                                                                                  \
-    HEAD SIZE ZOOM "\"mark\":{\"type\":\"bar\"},\"encoding\":{" AXIS("x", "X", FREE) "," AXIS(     \
-        "y", "Y",                                                                                  \
-        ",\"type\":\"nominal\"" sort) ",\"yOffset\":{\"field\":\"rev\",\"sort\":[]},"              \
-                                      "\"color\":" A("COLOR") ",\"column\":" A("COLUMN") "}}"
+#define BARS(sort)                                                                                 \
+    "mark: {type: bar}\n"                                                                          \
+    "encoding:\n"                                                                                  \
+    "  " X(FREE) "\n"                                                                              \
+                 "  " Y(", type: nominal" sort) "\n"                                               \
+                                                "  yOffset: {field: rev, sort: []}\n"              \
+                                                "  color: <DVC_METRIC_COLOR>\n"                    \
+                                                "  column: <DVC_METRIC_COLUMN>\n"
+static const char bars[] = HEAD SIZED ZOOM BARS("");
+static const char bars_sorted[] = HEAD SIZED ZOOM BARS(", sort: -x");
 
 /* Cells are counted, pairs that never occur are 0; one matrix a revision. */
-#define CLASS ",\"type\":\"nominal\",\"sort\":\"ascending\""
-#define MATRIX(share, shade, domain, label, values)                                                                                                                                                                                             \
-    HEAD "\"facet\":{\"column\":{\"field\":\"rev\",\"sort\":[]},\"row\":" A(                                                                                                                                                                    \
-        "ROW") "}," values "\"spec\":{\"transform\":["                                                                                                                                                                                          \
-               "{\"aggregate\":[{\"op\":\"count\",\"as\":\"xy_count\"}],\"groupby\":[" A("Y") "," A("X") "]},{\"impute\":\"xy_count\",\"groupby\":" A("GROUP_BY_Y") ",\"key\":" A("X") ",\"value\":0},{\"impute\":\"xy_count\",\"groupby\":" A( \
-                   "GROUP_BY_X") ",\"key\":" A("Y") ",\"value\":0}," share "],"                                                                                                                                                                 \
-                                                    "\"encoding\":{" AXIS("x", "X", CLASS) "," AXIS(                                                                                                                                            \
-                                                        "y", "Y",                                                                                                                                                                               \
-                                                        CLASS) "},\"layer\":["                                                                                                                                                                  \
-                                                               "{\"mark\":\"rect\"," SIZE                                                                                                                                                       \
-                                                               "\"encoding\":{"                                                                                                                                                                 \
-                                                               "\"color\":{\"field\":\"" shade                                                                                                                                                  \
-                                                               "\",\"type\":\"quantitative\","                                                                                                                                                  \
-                                                               "\"title\":\"\","                                                                                                                                                                \
-                                                               "\"scale\":" domain "},"                                                                                                                                                         \
-                                                               "\"tooltip\":[{\"field\":" A(                                                                                                                                                    \
-                                                                   "X") ",\"type\":\"nominal\"},{"                                                                                                                                              \
-                                                                        "\"field\":" A(                                                                                                                                                         \
-                                                                            "Y") ",\"t"                                                                                                                                                         \
-                                                                                 "ype"                                                                                                                                                          \
-                                                                                 "\":"                                                                                                                                                          \
-                                                                                 "\"no"                                                                                                                                                         \
-                                                                                 "mina"                                                                                                                                                         \
-                                                                                 "l\"}"                                                                                                                                                         \
-                                                                                 ",{"                                                                                                                                                           \
-                                                                                 "\"fi"                                                                                                                                                         \
-                                                                                 "eld"                                                                                                                                                          \
-                                                                                 "\":"                                                                                                                                                          \
-                                                                                 "\"" shade "\","                                                                                                                                               \
-                                                                                 "\"ty"                                                                                                                                                         \
-                                                                                 "pe\""                                                                                                                                                         \
-                                                                                 ":\"q"                                                                                                                                                         \
-                                                                                 "uant"                                                                                                                                                         \
-                                                                                 "itat"                                                                                                                                                         \
-                                                                                 "ive"                                                                                                                                                          \
-                                                                                 "\"}]"                                                                                                                                                         \
-                                                                                 "}},"                                                                                                                                                          \
-                                                                                 "{\"m"                                                                                                                                                         \
-                                                                                 "ark"                                                                                                                                                          \
-                                                                                 "\":"                                                                                                                                                          \
-                                                                                 "\"te"                                                                                                                                                         \
-                                                                                 "xt\""                                                                                                                                                         \
-                                                                                 ",\"e"                                                                                                                                                         \
-                                                                                 "ncod"                                                                                                                                                         \
-                                                                                 "ing"                                                                                                                                                          \
-                                                                                 "\":{"                                                                                                                                                         \
-                                                                                 "\"te"                                                                                                                                                         \
-                                                                                 "xt\""                                                                                                                                                         \
-                                                                                 ":" label ","                                                                                                                                                  \
-                                                                                 "\"co"                                                                                                                                                         \
-                                                                                 "lor"                                                                                                                                                          \
-                                                                                 "\":{"                                                                                                                                                         \
-                                                                                 "\"co"                                                                                                                                                         \
-                                                                                 "ndit"                                                                                                                                                         \
-                                                                                 "ion"                                                                                                                                                          \
-                                                                                 "\":{"                                                                                                                                                         \
-                                                                                 "\"te"                                                                                                                                                         \
-                                                                                 "st\""                                                                                                                                                         \
-                                                                                 ":\"d"                                                                                                                                                         \
-                                                                                 "atum"                                                                                                                                                         \
-                                                                                 ".par"                                                                                                                                                         \
-                                                                                 "t > "                                                                                                                                                         \
-                                                                                 "0."                                                                                                                                                           \
-                                                                                 "5\","                                                                                                                                                         \
-                                                                                 "\"va"                                                                                                                                                         \
-                                                                                 "lue"                                                                                                                                                          \
-                                                                                 "\":"                                                                                                                                                          \
-                                                                                 "\"wh"                                                                                                                                                         \
-                                                                                 "ite"                                                                                                                                                          \
-                                                                                 "\"},"                                                                                                                                                         \
-                                                                                 "\"va"                                                                                                                                                         \
-                                                                                 "lue"                                                                                                                                                          \
-                                                                                 "\":"                                                                                                                                                          \
-                                                                                 "\"bl"                                                                                                                                                         \
-                                                                                 "ack"                                                                                                                                                          \
-                                                                                 "\"}}"                                                                                                                                                         \
-                                                                                 "}]}}"
+#define COUNT                                                                                      \
+    "facet: {column: {field: rev, sort: []}, row: <DVC_METRIC_ROW>}\n"                             \
+    "spec:\n"                                                                                      \
+    "  encoding: {" X(CLASS) ", " Y(                                                               \
+        CLASS) "}\n"                                                                               \
+               "  transform:\n"                                                                    \
+               "  - aggregate: [{op: count, as: xy_count}]\n"                                      \
+               "    groupby: [<DVC_METRIC_Y>, <DVC_METRIC_X>]\n"                                   \
+               "  - {impute: xy_count, groupby: <DVC_METRIC_GROUP_BY_Y>, key: <DVC_METRIC_X>, "    \
+               "value: 0}\n"                                                                       \
+               "  - {impute: xy_count, groupby: <DVC_METRIC_GROUP_BY_X>, key: <DVC_METRIC_Y>, "    \
+               "value: 0}\n"
+#define TIP(shade)                                                                                 \
+    "tooltip: [{field: <DVC_METRIC_X>, type: nominal}, {field: <DVC_METRIC_Y>, type: nominal}, "   \
+    "{field: " shade NUMBER "}]"
+#define INK "color: {condition: {test: datum.part > 0.5, value: white}, value: black}"
+static const char confusion[] =
+    HEAD "params: [{name: showValues, bind: {input: checkbox}}]\n" COUNT
+         "  - {joinaggregate: [{op: max, field: xy_count, as: max_count}], groupby: []}\n"
+         "  - {calculate: datum.xy_count / datum.max_count, as: part}\n"
+         "  layer:\n"
+         "  - {mark: rect, " SIZE ", encoding: {color: {field: xy_count" NUMBER
+         ", title: '', scale: {domainMin: 0, nice: true}}, " TIP(
+             "xy_count") "}}\n"
+                         "  - mark: text\n"
+                         "    encoding:\n"
+                         "      text: {condition: {param: showValues, field: xy_count" NUMBER "}}\n"
+                         "      " INK "\n";
+static const char confusion_normalized[] = HEAD COUNT
+    "  - {joinaggregate: [{op: sum, field: xy_count, as: sum_y}], groupby: [rev, <DVC_METRIC_Y>]}\n"
+    "  - {calculate: datum.xy_count / datum.sum_y, as: part}\n"
+    "  layer:\n"
+    "  - {mark: rect, " SIZE ", encoding: {color: {field: part" NUMBER
+    ", title: '', scale: {domain: [0, 1]}}, " TIP("part") "}}\n"
+                                                          "  - mark: text\n"
+                                                          "    encoding:\n"
+                                                          "      text: {field: part" NUMBER
+                                                          ", format: .2f}\n"
+                                                          "      " INK "\n";
 
 static const struct {
     const char *name, *text;
 } builtin[] = {
-    {"simple", SIMPLE},
-    {"linear", SMOOTH},
-    {"confusion",
-     MATRIX("{\"joinaggregate\":[{\"op\":\"max\",\"field\":\"xy_count\",\"as\":\"max_count\"}],"
-            "\"groupby\":[]},{\"calculate\":\"datum.xy_count / datum.max_count\",\"as\":\"part\"}",
-            "xy_count", "{\"domainMin\":0,\"nice\":true}",
-            "{\"condition\":{\"param\":\"showValues\",\"field\":\"xy_count\","
-            "\"type\":\"quantitative\"}}",
-            "\"params\":[{\"name\":\"showValues\",\"bind\":{\"input\":\"checkbox\"}}],")},
-    {"confusion_normalized",
-     MATRIX("{\"joinaggregate\":[{\"op\":\"sum\",\"field\":\"xy_count\",\"as\":\"sum_y\"}],"
-            "\"groupby\":[\"rev\"," A(
-                "Y") "]},"
-                     "{\"calculate\":\"datum.xy_count / datum.sum_y\",\"as\":\"part\"}",
-            "part", "{\"domain\":[0,1]}",
-            "{\"field\":\"part\",\"type\":\"quantitative\",\"format\":\".2f\"}", "")},
-    {"scatter", SCATTER},
-    {"scatter_jitter", JITTER},
-    {"smooth", SMOOTH},
-    {"bar_horizontal_sorted", BAR(",\"sort\":\"-x\"")},
-    {"bar_horizontal", BAR("")},
+    {"simple", line},         {"linear", smooth},
+    {"confusion", confusion}, {"confusion_normalized", confusion_normalized},
+    {"scatter", scatter},     {"scatter_jitter", jitter},
+    {"smooth", smooth},       {"bar_horizontal_sorted", bars_sorted},
+    {"bar_horizontal", bars},
 };
 enum { BUILTIN = sizeof(builtin) / sizeof(builtin[0]) };
 
@@ -269,7 +198,7 @@ struct value *plotspec_template(struct arena *a, const char *name)
 {
     for (size_t i = 0; i < BUILTIN; i++) {
         if (strcmp(builtin[i].name, name) == 0) {
-            return json_parse(a, str_from(builtin[i].text), name, NULL);
+            return yaml_parse(a, str_from(builtin[i].text), NULL, NULL);
         }
     }
     return NULL;

@@ -2,6 +2,7 @@
 #include "svgchart.h"
 
 #include "str.h"
+#include "svgpage.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -36,50 +37,21 @@ void svgchart_style(struct strbuf *out)
 
 /* ---- text ---- */
 
-void svgchart_escape(struct strbuf *out, const char *text)
-{
-    for (; *text; text++) {
-        switch (*text) {
-        case '<':
-            strbuf_adds(out, "&lt;");
-            break;
-        case '>':
-            strbuf_adds(out, "&gt;");
-            break;
-        case '&':
-            strbuf_adds(out, "&amp;");
-            break;
-        case '"':
-            strbuf_adds(out, "&quot;");
-            break;
-        default:
-            strbuf_addch(out, *text);
-            break;
-        }
-    }
-}
-
 static void add_text(struct strbuf *out, double x, double y, const char *attributes,
                      const char *text)
 {
     strbuf_addf(out, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, attributes);
-    svgchart_escape(out, text);
+    svgpage_text(out, str_from(text));
     strbuf_adds(out, "</text>\n");
 }
 
-/* At most `max` bytes of it, whole characters, an ellipsis for the rest. */
+/* The same, at most `max` characters of it. */
 static void add_short(struct strbuf *out, double x, double y, const char *attributes,
                       const char *text, size_t max)
 {
-    char part[64];
-    size_t n = strlen(text);
-    if (n > max) {
-        for (n = max; n > 0 && ((unsigned char)text[n] & 0xc0) == 0x80;) {
-            n--;
-        }
-    }
-    snprintf(part, sizeof(part), "%.*s%s", (int)n, text, text[n] ? "…" : "");
-    add_text(out, x, y, attributes, part);
+    strbuf_addf(out, "<text x=\"%.1f\" y=\"%.1f\" %s>", x, y, attributes);
+    svgpage_short(out, text, max);
+    strbuf_adds(out, "</text>\n");
 }
 
 /* Title and labels; the labels stand at the middle of what they name. */
@@ -199,7 +171,7 @@ static void add_point(struct strbuf *out, const struct svgchart_series *s, size_
     }
     const char *element = s->dash % 2 == 0 ? "circle" : "path";
     strbuf_adds(out, " fill-opacity=\"0.85\"><title>");
-    svgchart_escape(out, s->name);
+    svgpage_text(out, str_from(s->name));
     strbuf_addf(out, "\n%.6g, %.6g</title></%s>\n", s->x[i], s->y[i], element);
 }
 
@@ -222,7 +194,7 @@ static void add_line(struct strbuf *out, const struct svgchart_series *s, const 
     }
     if (!first) {
         strbuf_adds(out, "\"><title>");
-        svgchart_escape(out, s->name);
+        svgpage_text(out, str_from(s->name));
         strbuf_adds(out, "</title></polyline>\n");
     }
 }
@@ -308,9 +280,9 @@ double svgchart_add_bars(struct strbuf *out, const struct svgchart_bars *c)
                         "fill=\"%s\"><title>",
                         from, y + 5 + (double)i * BAR_STEP, to - from, BAR_STEP - 3,
                         svgchart_colour(i));
-            svgchart_escape(out, c->names[i]);
+            svgpage_text(out, str_from(c->names[i]));
             strbuf_adds(out, "\n");
-            svgchart_escape(out, c->labels[k]);
+            svgpage_text(out, str_from(c->labels[k]));
             strbuf_addf(out, ": %.6g</title></rect>\n", v);
         }
     }
@@ -333,13 +305,13 @@ static void add_cell(struct strbuf *out, const struct svgchart_matrix *c, size_t
                 "<rect x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" fill=\"#0072b2\" "
                 "fill-opacity=\"%.3f\"><title>",
                 x, y, cell - 2, cell - 2, 0.06 + 0.94 * share);
-    svgchart_escape(out, c->x_label ? c->x_label : "x");
+    svgpage_text(out, str_from(c->x_label ? c->x_label : "x"));
     strbuf_adds(out, ": ");
-    svgchart_escape(out, c->columns[column]);
+    svgpage_text(out, str_from(c->columns[column]));
     strbuf_adds(out, "\n");
-    svgchart_escape(out, c->y_label ? c->y_label : "y");
+    svgpage_text(out, str_from(c->y_label ? c->y_label : "y"));
     strbuf_adds(out, ": ");
-    svgchart_escape(out, c->rows[row]);
+    svgpage_text(out, str_from(c->rows[row]));
     strbuf_addf(out, "\n%.6g</title></rect>\n", v);
     snprintf(text, sizeof(text), c->by_row ? "%.2f" : "%.0f", c->by_row ? share : v);
     if (cell >= 28) {

@@ -55,8 +55,6 @@ struct svgchart_matrix {
 
 /* CSS for a <style>: once a document. */
 void svgchart_style(struct strbuf *out);
-/* Text with what XML gives a meaning to escaped. */
-void svgchart_escape(struct strbuf *out, const char *text);
 
 /* These answer the height used. */
 double svgchart_add_xy(struct strbuf *out, const struct svgchart *c);
