@@ -23,7 +23,7 @@ static const char page_frame[] =
 static const char page_style[] =
     ":root{color-scheme:light dark}"
     "body{margin:0;background:#f4f5f7;color:#22262b;font:15px Helvetica,Arial,sans-serif}"
-    ".plots{display:flex;flex-wrap:wrap;gap:20px;padding:24px;align-items:flex-start}"
+    ".plots{display:flex;flex-wrap:wrap;gap:16px;padding:16px;align-items:flex-start}"
     ".plot{background:#fff;border:1px solid #e3e6ea;border-radius:10px;padding:10px;"
     "max-width:100%;box-sizing:border-box}"
     ".plot svg{display:block;max-width:100%;height:auto}"

@@ -28,155 +28,126 @@
 #define CLASS ", type: nominal, sort: ascending"
 #define BY_REV "color: {field: rev, type: nominal}"
 
+/* The formatter would indent each line by where the macro before it ended. */
+/* clang-format off */
 static const char line[] =
-    HEAD SIZED ZOOM "mark: {type: line, tooltip: {content: data}}\n"
-                    "encoding:\n"
-                    "  " X(NUMBER) "\n"
-                                   "  " Y(FREE) "\n"
-                                                "  color: <DVC_METRIC_COLOR>\n"
-                                                "  strokeDash: <DVC_METRIC_STROKE_DASH>\n"
-                                                "  tooltip: <DVC_METRIC_TOOLTIP>\n";
+    HEAD SIZED ZOOM
+    "mark: {type: line, tooltip: {content: data}}\n"
+    "encoding:\n"
+    "  " X(NUMBER) "\n"
+    "  " Y(FREE) "\n"
+    "  color: <DVC_METRIC_COLOR>\n"
+    "  strokeDash: <DVC_METRIC_STROKE_DASH>\n"
+    "  tooltip: <DVC_METRIC_TOOLTIP>\n";
 
 /* A smoothed line over the pale one of the data, the last point marked, a rule under the pointer. */
-static const char smooth[] = HEAD SIZED
+static const char smooth[] =
+    HEAD SIZED
     "params:\n"
     "- {name: smooth, value: 0.001, bind: {input: range, min: 0.001, max: 1, step: 0.001}}\n"
     "encoding:\n"
-    "  " X(
-        NUMBER) "\n"
-                "  color: <DVC_METRIC_COLOR>\n"
-                "  strokeDash: <DVC_METRIC_STROKE_DASH>\n"
-                "layer:\n"
-                "- transform:\n"
-                "  - loess: <DVC_METRIC_Y>\n"
-                "    on: <DVC_METRIC_X>\n"
-                "    groupby: <DVC_METRIC_GROUP_BY>\n"
-                "    bandwidth: {signal: smooth}\n"
-                "  encoding: {" Y(
-                    FREE) ", " BY_REV "}\n"
-                          "  layer:\n"
-                          "  - {params: [<DVC_METRIC_ZOOM_AND_PAN>], mark: line}\n"
-                          "  - {transform: [{filter: {param: hover, empty: false}}], mark: point}\n"
-                          "- mark: {type: line, opacity: 0.2}\n"
-                          "  encoding: {" X(NUMBER) ", " Y(
-                              FREE) ", " BY_REV "}\n"
-                                    "- mark: {type: circle, size: 10}\n"
-                                    "  encoding:\n"
-                                    "    " X(
-                                        NUMBER
-                                        ", aggregate: max") "\n"
-                                                            "    " Y(
-                                                                FREE
-                                                                ", aggregate: {argmax: "
-                                                                "<DVC_METRIC_X>}") "\n"
-                                                                                   "    " BY_REV
-                                                                                   "\n"
-                                                                                   "- transform:\n"
-                                                                                   "  - "
-                                                                                   "{calculate: "
-                                                                                   "<DVC_METRIC_"
-                                                                                   "PIVOT_FIELD>, "
-                                                                                   "as: "
-                                                                                   "pivot_field}\n"
-                                                                                   "  - {pivot: "
-                                                                                   "pivot_field, "
-                                                                                   "op: mean, "
-                                                                                   "value: "
-                                                                                   "<DVC_METRIC_Y>,"
-                                                                                   " groupby: "
-                                                                                   "[<DVC_METRIC_X>"
-                                                                                   "]}\n"
-                                                                                   "  mark: {type: "
-                                                                                   "rule, tooltip: "
-                                                                                   "{content: "
-                                                                                   "data}, stroke: "
-                                                                                   "grey}\n"
-                                                                                   "  encoding:\n"
-                                                                                   "    opacity: "
-                                                                                   "{condition: "
-                                                                                   "{param: hover, "
-                                                                                   "empty: false, "
-                                                                                   "value: 0.3}, "
-                                                                                   "value: 0}\n"
-                                                                                   "  params:\n"
-                                                                                   "  - name: "
-                                                                                   "hover\n"
-                                                                                   "    select:\n"
-                                                                                   "      {type: "
-                                                                                   "point, fields: "
-                                                                                   "[<DVC_METRIC_X>"
-                                                                                   "], nearest: "
-                                                                                   "true, on: "
-                                                                                   "mouseover, "
-                                                                                   "clear: "
-                                                                                   "mouseout}\n";
+    "  " X(NUMBER) "\n"
+    "  color: <DVC_METRIC_COLOR>\n"
+    "  strokeDash: <DVC_METRIC_STROKE_DASH>\n"
+    "layer:\n"
+    "- transform:\n"
+    "  - loess: <DVC_METRIC_Y>\n"
+    "    on: <DVC_METRIC_X>\n"
+    "    groupby: <DVC_METRIC_GROUP_BY>\n"
+    "    bandwidth: {signal: smooth}\n"
+    "  encoding: {" Y(FREE) ", " BY_REV "}\n"
+    "  layer:\n"
+    "  - {params: [<DVC_METRIC_ZOOM_AND_PAN>], mark: line}\n"
+    "  - {transform: [{filter: {param: hover, empty: false}}], mark: point}\n"
+    "- mark: {type: line, opacity: 0.2}\n"
+    "  encoding: {" X(NUMBER) ", " Y(FREE) ", " BY_REV "}\n"
+    "- mark: {type: circle, size: 10}\n"
+    "  encoding:\n"
+    "    " X(NUMBER ", aggregate: max") "\n"
+    "    " Y(FREE ", aggregate: {argmax: <DVC_METRIC_X>}") "\n"
+    "    " BY_REV "\n"
+    "- transform:\n"
+    "  - {calculate: <DVC_METRIC_PIVOT_FIELD>, as: pivot_field}\n"
+    "  - {pivot: pivot_field, op: mean, value: <DVC_METRIC_Y>, groupby: [<DVC_METRIC_X>]}\n"
+    "  mark: {type: rule, tooltip: {content: data}, stroke: grey}\n"
+    "  encoding:\n"
+    "    opacity: {condition: {param: hover, empty: false, value: 0.3}, value: 0}\n"
+    "  params:\n"
+    "  - name: hover\n"
+    "    select:\n"
+    "      {type: point, fields: [<DVC_METRIC_X>], nearest: true, on: mouseover, clear: mouseout}\n";
 
 #define POINTS(axis)                                                                               \
     "mark: {type: point, tooltip: {content: data}}\n"                                              \
     "encoding:\n"                                                                                  \
     "  " X(axis) "\n"                                                                              \
-                 "  " Y(axis) "\n"                                                                 \
-                              "  color: <DVC_METRIC_COLOR>\n"                                      \
-                              "  shape: <DVC_METRIC_SHAPE>\n"                                      \
-                              "  tooltip: <DVC_METRIC_TOOLTIP>\n"
-static const char scatter[] = HEAD SIZED ZOOM POINTS(NUMBER);
-static const char jitter[] = HEAD SIZED "transform:\n"
-                                        "- {calculate: random(), as: randomX}\n"
-                                        "- {calculate: random(), as: randomY}\n" POINTS(
-                                            "") "  xOffset: {field: randomX, type: quantitative}\n"
-                                                "  yOffset: {field: randomY, type: quantitative}\n";
+    "  " Y(axis) "\n"                                                                              \
+    "  color: <DVC_METRIC_COLOR>\n"                                                                \
+    "  shape: <DVC_METRIC_SHAPE>\n"                                                                \
+    "  tooltip: <DVC_METRIC_TOOLTIP>\n"
+static const char scatter[] =
+    HEAD SIZED ZOOM POINTS(NUMBER);
+static const char jitter[] =
+    HEAD SIZED
+    "transform:\n"
+    "- {calculate: random(), as: randomX}\n"
+    "- {calculate: random(), as: randomY}\n"
+    POINTS("")
+    "  xOffset: {field: randomX, type: quantitative}\n"
+    "  yOffset: {field: randomY, type: quantitative}\n";
 
 #define BARS(sort)                                                                                 \
     "mark: {type: bar}\n"                                                                          \
     "encoding:\n"                                                                                  \
     "  " X(FREE) "\n"                                                                              \
-                 "  " Y(", type: nominal" sort) "\n"                                               \
-                                                "  yOffset: {field: rev, sort: []}\n"              \
-                                                "  color: <DVC_METRIC_COLOR>\n"                    \
-                                                "  column: <DVC_METRIC_COLUMN>\n"
-static const char bars[] = HEAD SIZED ZOOM BARS("");
-static const char bars_sorted[] = HEAD SIZED ZOOM BARS(", sort: -x");
+    "  " Y(", type: nominal" sort) "\n"                                                            \
+    "  yOffset: {field: rev, sort: []}\n"                                                          \
+    "  color: <DVC_METRIC_COLOR>\n"                                                                \
+    "  column: <DVC_METRIC_COLUMN>\n"
+static const char bars[] =
+    HEAD SIZED ZOOM BARS("");
+static const char bars_sorted[] =
+    HEAD SIZED ZOOM BARS(", sort: -x");
 
 /* Cells are counted, pairs that never occur are 0; one matrix a revision. */
 #define COUNT                                                                                      \
     "facet: {column: {field: rev, sort: []}, row: <DVC_METRIC_ROW>}\n"                             \
     "spec:\n"                                                                                      \
-    "  encoding: {" X(CLASS) ", " Y(                                                               \
-        CLASS) "}\n"                                                                               \
-               "  transform:\n"                                                                    \
-               "  - aggregate: [{op: count, as: xy_count}]\n"                                      \
-               "    groupby: [<DVC_METRIC_Y>, <DVC_METRIC_X>]\n"                                   \
-               "  - {impute: xy_count, groupby: <DVC_METRIC_GROUP_BY_Y>, key: <DVC_METRIC_X>, "    \
-               "value: 0}\n"                                                                       \
-               "  - {impute: xy_count, groupby: <DVC_METRIC_GROUP_BY_X>, key: <DVC_METRIC_Y>, "    \
-               "value: 0}\n"
+    "  encoding: {" X(CLASS) ", " Y(CLASS) "}\n"                                                   \
+    "  transform:\n"                                                                               \
+    "  - aggregate: [{op: count, as: xy_count}]\n"                                                 \
+    "    groupby: [<DVC_METRIC_Y>, <DVC_METRIC_X>]\n"                                              \
+    "  - {impute: xy_count, groupby: <DVC_METRIC_GROUP_BY_Y>, key: <DVC_METRIC_X>, value: 0}\n"    \
+    "  - {impute: xy_count, groupby: <DVC_METRIC_GROUP_BY_X>, key: <DVC_METRIC_Y>, value: 0}\n"
 #define TIP(shade)                                                                                 \
     "tooltip: [{field: <DVC_METRIC_X>, type: nominal}, {field: <DVC_METRIC_Y>, type: nominal}, "   \
     "{field: " shade NUMBER "}]"
 #define INK "color: {condition: {test: datum.part > 0.5, value: white}, value: black}"
 static const char confusion[] =
-    HEAD "params: [{name: showValues, bind: {input: checkbox}}]\n" COUNT
-         "  - {joinaggregate: [{op: max, field: xy_count, as: max_count}], groupby: []}\n"
-         "  - {calculate: datum.xy_count / datum.max_count, as: part}\n"
-         "  layer:\n"
-         "  - {mark: rect, " SIZE ", encoding: {color: {field: xy_count" NUMBER
-         ", title: '', scale: {domainMin: 0, nice: true}}, " TIP(
-             "xy_count") "}}\n"
-                         "  - mark: text\n"
-                         "    encoding:\n"
-                         "      text: {condition: {param: showValues, field: xy_count" NUMBER "}}\n"
-                         "      " INK "\n";
-static const char confusion_normalized[] = HEAD COUNT
+    HEAD
+    "params: [{name: showValues, bind: {input: checkbox}}]\n"
+    COUNT
+    "  - {joinaggregate: [{op: max, field: xy_count, as: max_count}], groupby: []}\n"
+    "  - {calculate: datum.xy_count / datum.max_count, as: part}\n"
+    "  layer:\n"
+    "  - {mark: rect, " SIZE ", encoding: {color: {field: xy_count" NUMBER
+    ", title: '', scale: {domainMin: 0, nice: true}}, " TIP("xy_count") "}}\n"
+    "  - mark: text\n"
+    "    encoding:\n"
+    "      text: {condition: {param: showValues, field: xy_count" NUMBER "}}\n"
+    "      " INK "\n";
+static const char confusion_normalized[] =
+    HEAD COUNT
     "  - {joinaggregate: [{op: sum, field: xy_count, as: sum_y}], groupby: [rev, <DVC_METRIC_Y>]}\n"
     "  - {calculate: datum.xy_count / datum.sum_y, as: part}\n"
     "  layer:\n"
     "  - {mark: rect, " SIZE ", encoding: {color: {field: part" NUMBER
     ", title: '', scale: {domain: [0, 1]}}, " TIP("part") "}}\n"
-                                                          "  - mark: text\n"
-                                                          "    encoding:\n"
-                                                          "      text: {field: part" NUMBER
-                                                          ", format: .2f}\n"
-                                                          "      " INK "\n";
+    "  - mark: text\n"
+    "    encoding:\n"
+    "      text: {field: part" NUMBER ", format: .2f}\n"
+    "      " INK "\n";
+/* clang-format on */
 
 static const struct {
     const char *name, *text;
