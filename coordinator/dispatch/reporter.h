@@ -65,8 +65,8 @@ struct reporter_ops {
 
 /* DVC's words on stdout and stderr. `quiet`: only warnings. `live`: stages write to the terminal
  * themselves, one at a time; else a stage is told of when it has ended, and a terminal gets a line
- * with counts. Returns new (ops->close). */
-struct reporter *reporter_tty_new(bool quiet, bool live);
+ * with counts. `reasons`: says of each stage that runs why. Returns new (ops->close). */
+struct reporter *reporter_tty_new(bool quiet, bool live, bool reasons);
 /* One JSON object a line on stdout: {"event": "begin", "stage": …, "schema": 1}. */
 struct reporter *reporter_json_new(void);
 

@@ -12,7 +12,7 @@
 
 struct tty {
     struct reporter base;
-    bool quiet, live;
+    bool quiet, live, reasons;
     bool blank_due;  /* the stage before did something */
     bool line_shown; /* a progress line is on the terminal */
     bool has_line;
@@ -62,6 +62,11 @@ static void print_header(struct tty *t, const struct stage *st)
 static void tty_begin(struct reporter *s, const struct stage *st, const char *reason, bool dry)
 {
     struct tty *t = self(s);
+    if (t->reasons && !t->quiet && reason != NULL) {
+        clear_line(t);
+        printf("Stage '%s' is stale: %s\n", st->addr, reason);
+        fflush(stdout);
+    }
     if (t->live || dry) {
         print_header(t, st);
         fflush(stdout);
@@ -155,12 +160,13 @@ static const struct reporter_ops tty_ops = {
     .close = tty_close,
 };
 
-struct reporter *reporter_tty_new(bool quiet, bool live)
+struct reporter *reporter_tty_new(bool quiet, bool live, bool reasons)
 {
     struct tty *t = xcalloc(1, sizeof *t);
     t->base.ops = &tty_ops;
     t->quiet = quiet;
     t->live = live;
+    t->reasons = reasons;
     t->has_line = !quiet && !live && isatty(2) && getenv("NO_PROGRESS") == NULL;
     return &t->base;
 }

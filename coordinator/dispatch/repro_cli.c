@@ -8,6 +8,7 @@
 #include "log.h"
 #include "opt.h"
 #include "par.h"
+#include "path.h"
 #include "pipeline.h"
 #include "proc.h"
 #include "repo.h"
@@ -16,6 +17,7 @@
 #include "runner.h"
 #include "reporter.h"
 #include "repro_stop.h"
+#include "repro_watch.h"
 #include "store.h"
 #include "svgpage.h"
 
@@ -32,7 +34,7 @@
 struct repro_args {
     struct repro_options opt;
     struct opt_list targets;
-    bool keep_going, ignore_errors, json, quiet, no_shared_fs;
+    bool keep_going, ignore_errors, json, quiet, no_shared_fs, watch;
     int verbose;
     long jobs, ranks;
     const char *hostfile, *gantt;
@@ -46,6 +48,7 @@ struct session {
     bool run_begun;
     bool to_launch; /* -n N, and something is stale */
     const struct repro_stop *stop;
+    struct repro_watch watch;
     struct repolock lock; /* --wait: taken before the pipeline is read */
 };
 
@@ -102,6 +105,8 @@ static size_t fill_options(struct repro_args *a, const struct opt *extra, struct
          "each rank has a repository of its own: files travel by MPI", &a->no_shared_fs, NULL},
         {OPT_FLAG, 0, "wait", NULL, "wait while another command is at work here", &o->wait,
          "wait-for-lock"},
+        {OPT_FLAG, 0, "watch", NULL,
+         "then wait for changes and run what they make stale; Ctrl-C ends", &a->watch, NULL},
         {OPT_STR, 0, "gantt", "FILE", "draw what ran when, as .svg or .html", &a->gantt, NULL},
         {OPT_FLAG, 0, "json", NULL, "one JSON object a line about each event", &a->json, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "nothing but warnings and what stages print", &a->quiet,
@@ -151,6 +156,11 @@ static int parse(int argc, char **argv, struct repro_args *a, const struct repro
     }
     if (r == OPT_OK && a->hostfile != NULL && a->ranks == 0) {
         err_set(&e, ERR_USAGE, "argument --hostfile: needs -n N");
+        r = OPT_BAD;
+    }
+    if (r == OPT_OK && a->watch && (a->ranks > 0 || (b != NULL && b->open_runner != NULL))) {
+        err_set(&e, ERR_USAGE,
+                "argument --watch: runs stages on this host (-j N), not on MPI ranks");
         r = OPT_BAD;
     }
     bool html;
@@ -332,7 +342,7 @@ static int run(struct session *s, struct repro_context *c, struct err *e)
 {
     struct repro_result result = {0};
     struct repro_args *a = s->args;
-    c->reporter = a->json ? reporter_json_new() : reporter_tty_new(a->quiet, is_live(s));
+    c->reporter = a->json ? reporter_json_new() : reporter_tty_new(a->quiet, is_live(s), a->watch);
     int rc = repro_run(c, &a->opt, &result, e);
     if (s->run_begun && s->backend->run_end != NULL) {
         s->backend->run_end(s->backend->ctx, &result, e);
@@ -378,7 +388,8 @@ static int with_graph(struct session *s, struct repo *r, int argc, char **argv, 
             .threads_per_slot = s->backend->threads_per_slot,
             .in_order = is_live(s),
         };
-        int rc = decide_launch(s, &c, argc, argv, e);
+        int rc = s->args->watch ? repro_watch_arm(&s->watch, &c, &s->args->opt, e) : 0;
+        rc = rc == 0 ? decide_launch(s, &c, argc, argv, e) : rc;
         code = rc < 0 ? report_error(e, 255) : s->to_launch ? 0 : run(s, &c, e);
         store_close(store);
     }
@@ -391,11 +402,61 @@ static int with_graph(struct session *s, struct repo *r, int argc, char **argv, 
     return code;
 }
 
+/* One repro from the opened repository on; returns the exit code. */
+static int once(struct session *s, int argc, char **argv, const char *cmd)
+{
+    const struct repro_args *a = s->args;
+    struct err e = ERR_INIT;
+    struct repo r;
+    if (repo_open(&r, NULL, &e) < 0) {
+        return report_error(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);
+    }
+    /* Who waits reads the pipeline afterwards, and holds nothing that the other needs to end. */
+    bool go = !a->opt.wait || a->opt.dry ||
+              repolock_acquire(&s->lock, &r, REPOLOCK_REPRO, cmd, true, &s->stop->signal, &e) == 0;
+    int code = go                          ? with_graph(s, &r, argc, argv, &e)
+               : e.code == ERR_INTERRUPTED ? report_error(&e, repro_stop_exit(s->stop))
+                                           : report_error(&e, 255);
+    repolock_release(&s->lock);
+    repo_close(&r);
+    if (s->to_launch) { /* nothing of ours is held any more that the ranks need */
+        code = launch_ranks(a, argc, argv, &e);
+        code = code < 0 ? report_error(&e, 255) : code;
+    }
+    return code;
+}
+
+/* --watch: repro after repro until a signal ends it. A pipeline that does not load is told of, and the
+ * files known so far are waited for; without any there is nothing to wait for. */
+static int watch(struct session *s, int argc, char **argv, const char *cmd)
+{
+    struct arena a;
+    struct err e = ERR_INIT;
+    arena_init(&a);
+    s->watch =
+        (struct repro_watch){.cwd = path_cwd(&a), .quiet = s->args->quiet, .json = s->args->json};
+    int code, next;
+    do {
+        s->run_begun = false;
+        code = once(s, argc, argv, cmd);
+        next = s->stop->signal != 0 || s->watch.files == NULL
+                   ? 0
+                   : repro_watch_next(&s->watch, s->stop, &e);
+    } while (next > 0);
+    if (next < 0) {
+        code = report_error(&e, 255);
+    } else if (s->stop->signal != 0) {
+        code = repro_stop_exit(s->stop);
+    }
+    repro_watch_release(&s->watch);
+    arena_release(&a);
+    return code;
+}
+
 int repro_main(int argc, char **argv, const struct repro_backend *backend)
 {
     static const struct repro_backend local = {.program = "nephron"};
     struct repro_args a = {.jobs = 1};
-    struct err e = ERR_INIT;
     int code = parse(argc, argv, &a, backend);
     if (code >= 0) {
         opt_list_release(&a.targets);
@@ -422,25 +483,7 @@ int repro_main(int argc, char **argv, const struct repro_backend *backend)
         /* As DVC (close_fds): stages get 0, 1, 2 and nothing that our parent left open. */
         close_range(3, ~0u, CLOSE_RANGE_CLOEXEC);
     }
-    struct repo r;
-    if (repo_open(&r, NULL, &e) < 0) {
-        code = report_error(&e, e.code == ERR_CONFIG ? 251 : e.code == ERR_MISSING ? 253 : 255);
-    } else {
-        /* Who waits reads the pipeline afterwards, and holds nothing that the other needs to end.
-         */
-        bool go =
-            !a.opt.wait || a.opt.dry ||
-            repolock_acquire(&s.lock, &r, REPOLOCK_REPRO, cmd, true, &s.stop->signal, &e) == 0;
-        code = go                          ? with_graph(&s, &r, argc, argv, &e)
-               : e.code == ERR_INTERRUPTED ? report_error(&e, repro_stop_exit(s.stop))
-                                           : report_error(&e, 255);
-        repolock_release(&s.lock);
-        repo_close(&r);
-        if (s.to_launch) { /* nothing of ours is held any more that the ranks need */
-            code = launch_ranks(&a, argc, argv, &e);
-            code = code < 0 ? report_error(&e, 255) : code;
-        }
-    }
+    code = a.watch ? watch(&s, argc, argv, cmd) : once(&s, argc, argv, cmd);
     opt_list_release(&a.targets);
     if (fflush(stdout) != 0 && errno == EPIPE && code == 0) {
         code = 141;

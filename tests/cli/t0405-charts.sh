@@ -83,4 +83,74 @@ test_expect_success 'the time left, from earlier durations, in events and on a t
     script -qec "nephron repro -f -j 2" typed >/dev/null && grep "1 running, about [0-9.]* s left" typed
 '
 
+# waits N: watching has waited N times, within 20 s
+waits() {
+    i=0
+    until test "$(grep -c "Waiting for changes" out)" -ge $1; do
+        i=$((i + 1))
+        test $i -lt 1000 || return 1
+        sleep 0.02
+    done
+}
+
+# watching OPTION...: in the background, its number in $pid, ended after a minute in any case
+watching() {
+    : >out && { timeout -s KILL 60 nephron repro --watch "$@" >out 2>err & guard=$!; } &&
+    waits 1 && pid=$(pgrep -P $guard)
+}
+
+# ended CODE: the signal ends it with this code
+ended() {
+    code=0 && { wait $guard || code=$?; } && test $code = $1 && gone $pid
+}
+
+test_expect_success '--watch: what changed, why a stage runs, and only that' '
+    new_repo w && cd w && mkdir src && echo 1 >in && echo x >src/code && echo "{lr: 1, other: 1}" >params.yaml &&
+    cat >dvc.yaml <<-\EOF &&
+	stages:
+	  a: {cmd: "cp in a; echo a >>ran", deps: [in], outs: [a]}
+	  b: {cmd: "cat a src/code >b; echo b >>ran", deps: [a, src], params: [lr], outs: [b]}
+	EOF
+    watching && printf "a\nb\n" >expect && test_cmp expect ran &&
+    echo 2 >in.new && mv in.new in && waits 2 && printf "a\nb\n" >>expect && test_cmp expect ran &&
+    grep "^Changed: in$" out && grep "Stage .a. is stale: .*in modified" out &&
+    mkdir src/more && waits 3 && echo y >src/more/file && waits 4 && echo b >>expect && test_cmp expect ran &&
+    grep "^Changed: src/more/file$" out &&
+    echo "{lr: 2, other: 1}" >params.yaml && waits 5 && echo b >>expect && test_cmp expect ran &&
+    echo "{lr: 2, other: 2}" >params.yaml && waits 6 && test_cmp expect ran &&
+    kill -INT $pid && ended 130
+'
+
+test_expect_success '--watch: own outputs and strangers do not wake it, nor does it burn time' '
+    cd "$SHARNESS_TRASH_DIRECTORY/w" && watching && touch a b stranger && sleep 0.6 &&
+    test "$(grep -c "Waiting for changes" out)" = 1 &&
+    test "$(awk "{print \$14 + \$15}" /proc/$pid/stat)" -lt 100 && kill -TERM $pid && ended 143
+'
+
+test_expect_success '--watch: failures and a broken pipeline are told and waited out' '
+    cd "$SHARNESS_TRASH_DIRECTORY/w" && cp dvc.yaml good && watching -j 2 &&
+    echo "stages: [" >dvc.yaml && waits 2 && grep invalid err &&
+    sed "s/cp in a;/exit 3;/" good >dvc.yaml && waits 3 && grep "failed to reproduce .a." err &&
+    cp good dvc.yaml && echo 5 >in && waits 4 && test "$(cat a)" = 5 && kill -INT $pid && ended 130
+'
+
+test_expect_success '--watch: a change while stages run is not missed; Ctrl-C while one runs' '
+    new_repo m && cd m && echo 1 >in && cat >dvc.yaml <<-\EOF &&
+	stages:
+	  a: {cmd: "echo $$ >on; cp in a; until test -e go; do sleep 0.02; done", deps: [in], outs: [a]}
+	EOF
+    : >out && { timeout -s KILL 60 nephron repro --watch --json >out 2>err & guard=$!; } && wait_for on &&
+    pid=$(pgrep -P $guard) && echo 2 >in && touch go && i=0 &&
+    until grep "\"event\": \"changed\", \"paths\": \[\"in\"\]" out; do
+        i=$((i + 1)); test $i -lt 500 || return 1; sleep 0.02
+    done && i=0 && until test "$(grep -c waiting out)" = 2; do
+        i=$((i + 1)); test $i -lt 500 || return 1; sleep 0.02
+    done &&
+    rm on go && echo 3 >in && wait_for on && stage=$(cat on) && kill -INT $pid && ended 130 && gone $stage
+'
+
+test_expect_success '--watch and MPI ranks exclude each other' '
+    test_expect_code 254 nephron repro --watch -n 2 2>err && grep -e "--watch" err
+'
+
 test_done
