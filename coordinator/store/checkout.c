@@ -171,7 +171,8 @@ static void plan_members(struct plan *p, struct out_plan *o, const struct conten
     }
 }
 
-static void plan_out(struct plan *p, struct out_plan *o, const struct content *now)
+/* What is missing marks the out as failed, for the report; -1 for what cannot be read. */
+static int plan_out(struct plan *p, struct out_plan *o, const struct content *now, struct err *e)
 {
     o->first = p->action_count;
     o->existed = now->kind != CONTENT_MISSING;
@@ -186,7 +187,7 @@ static void plan_out(struct plan *p, struct out_plan *o, const struct content *n
         o->count = p->action_count - o->first;
         store_note(p->s, STORE_NOTE_WARN, "No file hash info found for '%s'. It won't be created.",
                    o->abs);
-        return;
+        return 0;
     }
     if (now->hash.md5 && !strcmp(now->hash.md5, o->want.md5) && !p->opt->relink) {
         /* right already, also when the cache has lost it; only the exec bit may be missing */
@@ -196,13 +197,14 @@ static void plan_out(struct plan *p, struct out_plan *o, const struct content *n
             x->chmod_only = true;
             o->count = 1;
         }
-        return;
+        return 0;
     }
     struct cas_id id = {o->want.md5, o->want.legacy};
     o->is_dir = cas_md5_valid(o->want.md5) && o->want.md5[32];
-    if (o->is_dir && cas_read_dir(p->s->cas, p->a, id, &o->want_tree, NULL) < 0) {
+    struct err unread = ERR_INIT;
+    if (o->is_dir && cas_read_dir(p->s->cas, p->a, id, &o->want_tree, &unread) < 0) {
         o->failed = true;
-        return;
+        return unread.code == ERR_IO ? err_set(e, ERR_IO, "%s", unread.text) : 0;
     }
     plan_removals(p, o, now);
     if (o->is_dir) {
@@ -217,6 +219,7 @@ static void plan_out(struct plan *p, struct out_plan *o, const struct content *n
                     !cas_has(p->s->cas, (struct cas_id){x->now, x->legacy_now}, false);
     }
     o->count = p->action_count - o->first;
+    return 0;
 }
 
 /* ---- check ---- */
@@ -394,7 +397,7 @@ int checkout_run(struct store *s, struct arena *a, const struct checkout_target 
         rc = content_read(s, a, p.contents, p.count, e);
     }
     for (size_t i = 0; i < p.count && rc == 0; i++) {
-        plan_out(&p, &p.outs[i], &p.contents[i]);
+        rc = plan_out(&p, &p.outs[i], &p.contents[i], e);
     }
     if (rc == 0 && !p.opt->force) {
         rc = check_unsaved(&p, e);
