@@ -18,16 +18,16 @@
 
 enum err_code {
     ERR_NONE,
-    ERR_USAGE,       /* wrong command line, or a request that makes no sense */
-    ERR_MISSING,     /* not found */
-    ERR_FORMAT,      /* malformed input */
-    ERR_CONFIG,      /* settings */
+    ERR_USAGE,   /* wrong command line, or a request that makes no sense */
+    ERR_MISSING, /* not found */
+    ERR_FORMAT,  /* malformed input */
+    ERR_CONFIG,  /* settings */
     ERR_IO,
-    ERR_BUSY,        /* somebody else is at work here */
+    ERR_BUSY, /* somebody else is at work here */
     ERR_REMOTE,
-    ERR_CHILD,       /* a child process failed */
+    ERR_CHILD, /* a child process failed */
     ERR_INTERRUPTED,
-    ERR_LIMIT,       /* input beyond a documented limit */
+    ERR_LIMIT, /* input beyond a documented limit */
     ERR_BUG,
 };
 
@@ -57,7 +57,10 @@ int err_wrap(struct err *e, const char *fmt, ...) __attribute__((format(printf, 
 int err_append(struct err *e, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* The compiler learns that these return -1, and so which variables are set behind a failed call. */
-static inline int err_failed(void) { return -1; }
+static inline int err_failed(void)
+{
+    return -1;
+}
 #define err_set(...) (err_set(__VA_ARGS__), err_failed())
 #define err_sys(...) (err_sys(__VA_ARGS__), err_failed())
 #define err_wrap(...) (err_wrap(__VA_ARGS__), err_failed())

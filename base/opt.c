@@ -150,9 +150,9 @@ static int apply_following(struct parse *p, const struct opt *o)
         while (p->at < p->argc && !looks_like_option(p->argv[p->at])) {
             list_add(o->target, p->argv[p->at++]);
         }
-        return p->at > first ? 0
-                             : err_set(p->e, ERR_USAGE, "argument %s: expected at least one argument",
-                                       name);
+        return p->at > first
+                   ? 0
+                   : err_set(p->e, ERR_USAGE, "argument %s: expected at least one argument", name);
     }
     if (o->type == OPT_MAYBE && (p->at >= p->argc || looks_like_option(p->argv[p->at]))) {
         return apply(o, "", p->e);
@@ -185,9 +185,9 @@ static enum opt_result parse_long(struct parse *p, const char *word)
                 equals + 1);
         return OPT_BAD;
     }
-    int rc = equals != NULL      ? apply(o, equals + 1, p->e)
-             : takes_value(o)    ? apply_following(p, o)
-                                 : apply(o, NULL, p->e);
+    int rc = equals != NULL   ? apply(o, equals + 1, p->e)
+             : takes_value(o) ? apply_following(p, o)
+                              : apply(o, NULL, p->e);
     return rc == 0 ? OPT_OK : OPT_BAD;
 }
 
@@ -298,7 +298,8 @@ static void print_option(const struct opt *o)
     char left[96];
     char short_text[8] = "    ";
     if (o->short_name != '\0') {
-        snprintf(short_text, sizeof(short_text), "-%c%s", o->short_name, o->name != NULL ? ", " : "");
+        snprintf(short_text, sizeof(short_text), "-%c%s", o->short_name,
+                 o->name != NULL ? ", " : "");
     }
     snprintf(left, sizeof(left), "  %s%s%s%s%s", short_text, o->name != NULL ? "--" : "",
              o->name != NULL ? o->name : "", o->arg != NULL ? " " : "",

@@ -16,16 +16,16 @@ struct err;
  */
 
 enum opt_type {
-    OPT_FLAG,     /* bool *                     set to true */
-    OPT_NEGATED,  /* bool *                     set to false (--no-x) */
-    OPT_COUNT,    /* int *                      +1 each time (-v -v) */
-    OPT_STR,      /* const char **              last one wins */
-    OPT_INT,      /* long *                     decimal */
-    OPT_DOUBLE,   /* double * */
-    OPT_LIST,     /* struct opt_list *          one value each time it is given (-d a -d b) */
-    OPT_MAYBE,    /* const char **              value may be left out (--flag, --flag=value): then "" */
-    OPT_MULTI,    /* struct opt_list *          all words up to the next option (--targets a b c) */
-    OPT_GROUP,    /* heading in the help, no option */
+    OPT_FLAG,    /* bool *                     set to true */
+    OPT_NEGATED, /* bool *                     set to false (--no-x) */
+    OPT_COUNT,   /* int *                      +1 each time (-v -v) */
+    OPT_STR,     /* const char **              last one wins */
+    OPT_INT,     /* long *                     decimal */
+    OPT_DOUBLE,  /* double * */
+    OPT_LIST,    /* struct opt_list *          one value each time it is given (-d a -d b) */
+    OPT_MAYBE, /* const char **              value may be left out (--flag, --flag=value): then "" */
+    OPT_MULTI, /* struct opt_list *          all words up to the next option (--targets a b c) */
+    OPT_GROUP, /* heading in the help, no option */
 };
 
 struct opt_list {
@@ -35,12 +35,12 @@ struct opt_list {
 
 struct opt {
     enum opt_type type;
-    char short_name;         /* 0: none */
-    const char *name;        /* "jobs"; NULL: none */
-    const char *arg;         /* "N" in the help; NULL for flags */
+    char short_name;  /* 0: none */
+    const char *name; /* "jobs"; NULL: none */
+    const char *arg;  /* "N" in the help; NULL for flags */
     const char *help;
     void *target;
-    const char *alias;       /* second long name, not shown; NULL: none */
+    const char *alias; /* second long name, not shown; NULL: none */
 };
 
 #define OPT_END                                                                                    \
@@ -49,9 +49,9 @@ struct opt {
     }
 
 struct opt_spec {
-    const char *usage;       /* "nephron repro [OPTION]… [TARGET]…" */
-    const char *about;       /* one paragraph */
-    const char *examples;    /* lines, shown under "Examples:" */
+    const char *usage;         /* "nephron repro [OPTION]… [TARGET]…" */
+    const char *about;         /* one paragraph */
+    const char *examples;      /* lines, shown under "Examples:" */
     const struct opt *options; /* ended by OPT_END; -h/--help is added */
     size_t min_args, max_args; /* positional words; max 0 with min 0: none. OPT_ANY: no limit */
     bool stop_at_first_word;   /* everything from the first positional word on is positional */

@@ -72,7 +72,8 @@ static int mpi_bcast(struct comm *c, void *data, size_t bytes, int root, struct 
         MPI_Request request = MPI_REQUEST_NULL;
         int code =
             MPI_Ibcast((char *)data + at, (int)n, MPI_BYTE, root, comm_mpi_of(c)->handle, &request);
-        if (comm_mpi_check(code, "broadcast", e) < 0 || wait_all(c, 1, &request, "broadcast", e) < 0) {
+        if (comm_mpi_check(code, "broadcast", e) < 0 ||
+            wait_all(c, 1, &request, "broadcast", e) < 0) {
             return -1;
         }
     }

@@ -8,7 +8,8 @@
 
 /* Shared by comm_mpi.c and comm_sum.c only. */
 
-#define COMM_WINDOW 8 /* sums whose messages travel at the same time; the others wait their turn   \
+#define COMM_WINDOW                                                                                \
+    8 /* sums whose messages travel at the same time; the others wait their turn   \
                        */
 
 /* A sum of one range; see comm_sum.c. */

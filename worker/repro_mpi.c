@@ -50,8 +50,8 @@ static struct runner *open_runner(void *ctx, const struct repro_context *rc,
                                                        .lock_fd = lock_fd});
 }
 
-static int run_begin_tracked(void *ctx, const struct repro_context *rc, const struct event_sink **sink,
-                             const char **run_id, struct err *e)
+static int run_begin_tracked(void *ctx, const struct repro_context *rc,
+                             const struct event_sink **sink, const char **run_id, struct err *e)
 {
     const struct coordinator *c = ctx;
     return tracked_begin(c->tracked, rc, sink, run_id, e);
@@ -69,8 +69,8 @@ static int launched_already(void *ctx, int ranks, const char *hostfile, int argc
 {
     const struct coordinator *c = ctx;
     if (ranks != c->pool->size) {
-        log_warn("pool", "-n %d: the launcher started %d rank%s, which will do", ranks, c->pool->size,
-                 c->pool->size == 1 ? "" : "s");
+        log_warn("pool", "-n %d: the launcher started %d rank%s, which will do", ranks,
+                 c->pool->size, c->pool->size == 1 ? "" : "s");
     }
     return 0;
 }

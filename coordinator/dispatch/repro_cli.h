@@ -17,7 +17,7 @@ struct repro_backend {
     /* NULL: runner_local with -j N slots. `hooks` and `lock_fd`: see repro.h. */
     struct runner *(*open_runner)(void *ctx, const struct repro_context *c,
                                   const struct runner_hooks *hooks, int lock_fd, struct err *e);
-    bool no_shared_fs; /* as --no-shared-fs; only with open_runner */
+    bool no_shared_fs;    /* as --no-shared-fs; only with open_runner */
     int slots;            /* 0: -j N */
     int threads_per_slot; /* 0: cores / slots, where slots > 1 */
     /* Something is stale and -n N was typed: 0 to go on here. NULL: mpirun with the sibling program

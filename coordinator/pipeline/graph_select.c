@@ -63,7 +63,6 @@ static void select_with_deps(struct selecting *s, size_t stage)
 
 /* --- parsing ---------------------------------------------------------------------------------- */
 
-
 bool graph_is_pipeline_name(const char *path)
 {
     size_t n = strlen(path);

@@ -14,8 +14,8 @@ struct store;
 
 struct add_options {
     bool no_commit, no_relink, force, glob;
-    const char *out; /* -o: track a copy of the one target under this name */
-    bool to_remote;  /* the one target straight to a remote, not into workspace and cache */
+    const char *out;    /* -o: track a copy of the one target under this name */
+    bool to_remote;     /* the one target straight to a remote, not into workspace and cache */
     const char *remote; /* for to_remote; NULL: core.remote */
 };
 

@@ -31,7 +31,7 @@ struct cas_options {
     enum fs_link
         links[CAS_MAX_LINKS]; /* cache.type, in the order to be tried; none: reflink, copy */
     size_t link_count;
-    bool shared;  /* cache.shared = group: folders 2775 */
+    bool shared; /* cache.shared = group: folders 2775 */
 };
 
 /* One object: what the lock says of a file or folder. */

@@ -14,7 +14,7 @@ struct cas {
     struct cas_options opt;
     struct state *state;
     mode_t umask;
-    atomic_bool no_clone;  /* this file system cannot clone: not tried again */
+    atomic_bool no_clone; /* this file system cannot clone: not tried again */
 };
 
 void cas_path_into(const struct cas *c, char out[CAS_PATH_SIZE], struct cas_id id);

@@ -25,9 +25,9 @@ struct value;
 void dvcfile_new(struct strbuf *out, const char *path, const struct hash *hash);
 /* A file of `import-url` or `import`, with its md5 unless `no_exec`. */
 struct dvcfile_import {
-    const char *dep_path, *out_path; /* as written */
-    const struct hash *dep, *out;    /* md5 NULL: not known */
-    const char *etag;                /* http: instead of the dep's md5; else NULL */
+    const char *dep_path, *out_path;       /* as written */
+    const struct hash *dep, *out;          /* md5 NULL: not known */
+    const char *etag;                      /* http: instead of the dep's md5; else NULL */
     const char *repo_url, *rev, *rev_lock; /* `import`; rev NULL: the default branch */
     bool frozen, no_exec;
 };

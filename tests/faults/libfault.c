@@ -42,9 +42,15 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CALLS(X)                                                                                                       \
-    X(open) X(opendir) X(read) X(write) X(pwrite) X(fsync) X(rename) X(link) X(symlink) X(close) X(mkdir)              \
-    X(ftruncate) X(mmap) X(copy_file_range) X(clone) X(unlink) X(rmdir) X(chmod) X(malloc)
+/* clang-format off: it never comes to rest here */
+#define CALLS(X)                                                                                   \
+    X(open)                                                                                        \
+    X(opendir)                                                                                     \
+    X(read)                                                                                        \
+    X(write)                                                                                       \
+    X(pwrite) X(fsync) X(rename) X(link) X(symlink) X(close) X(mkdir) X(ftruncate) X(mmap)         \
+        X(copy_file_range) X(clone) X(unlink) X(rmdir) X(chmod) X(malloc)
+/* clang-format on */
 
 #define AS_ENUM(name) CALL_##name,
 #define AS_NAME(name) #name,
@@ -104,7 +110,10 @@ static void parse_action(const char *word)
     static const struct {
         const char *word;
         enum action action;
-    } known[] = {{"SHORT", ACT_SHORT}, {"KILL", ACT_KILL}, {"KILLED_AFTER", ACT_KILLED_AFTER}, {"SKIP", ACT_SKIP}};
+    } known[] = {{"SHORT", ACT_SHORT},
+                 {"KILL", ACT_KILL},
+                 {"KILLED_AFTER", ACT_KILLED_AFTER},
+                 {"SKIP", ACT_SKIP}};
     cfg.action = ACT_ERRNO;
     cfg.error = error_number(word);
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -164,15 +173,18 @@ static int find_spared(struct dl_phdr_info *info, size_t size, void *list)
 
 __attribute__((constructor)) static void begin(void)
 {
-    const char *state = getenv("FAULT_STATE"), *under = getenv("FAULT_UNDER"), *calls = getenv("FAULT_CALLS");
-    const char *n = getenv("FAULT_N"), *action = getenv("FAULT_ACTION"), *ever = getenv("FAULT_EVER");
+    const char *state = getenv("FAULT_STATE"), *under = getenv("FAULT_UNDER"),
+               *calls = getenv("FAULT_CALLS");
+    const char *n = getenv("FAULT_N"), *action = getenv("FAULT_ACTION"),
+               *ever = getenv("FAULT_EVER");
     const char *log = getenv("FAULT_LOG");
     if (state == NULL || !program_counts()) {
         return;
     }
     inside++;
     int fd = open(state, O_RDWR | O_CLOEXEC);
-    void *p = fd >= 0 ? mmap(NULL, FAULT_STATE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    void *p = fd >= 0 ? mmap(NULL, FAULT_STATE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                      : MAP_FAILED;
     if (fd >= 0) {
         close(fd);
     }
@@ -203,7 +215,8 @@ __attribute__((constructor)) static void begin(void)
 static bool is_under(const char *path)
 {
     return strncmp(path, cfg.under, cfg.under_length) == 0 &&
-           (path[cfg.under_length] == '/' || path[cfg.under_length] == '\0' || cfg.under[cfg.under_length - 1] == '/');
+           (path[cfg.under_length] == '/' || path[cfg.under_length] == '\0' ||
+            cfg.under[cfg.under_length - 1] == '/');
 }
 
 static bool fd_path(int fd, char out[PATH_MAX])
@@ -234,7 +247,8 @@ static bool at_path(int at, const char *path, char out[PATH_MAX])
     }
     snprintf(whole, sizeof(whole), "%s/%s", base, path);
     size_t n = 0;
-    for (char *save = NULL, *word = strtok_r(whole, "/", &save); word != NULL; word = strtok_r(NULL, "/", &save)) {
+    for (char *save = NULL, *word = strtok_r(whole, "/", &save); word != NULL;
+         word = strtok_r(NULL, "/", &save)) {
         if (strcmp(word, ".") == 0) {
             continue;
         }
@@ -343,12 +357,12 @@ static void put(const void *data, size_t n)
  *   create a           mkdir a             unlink a       rmdir a       rename a b      link a b     symlink a b (a the name)
  *   write inode off    truncate inode off  sync inode     syncdir a     print data (what a nephron wrote to its stdout)
  */
-static void record(const char *op, uint64_t inode, int64_t offset, const char *a, const char *b, const void *data,
-                   size_t n)
+static void record(const char *op, uint64_t inode, int64_t offset, const char *a, const char *b,
+                   const void *data, size_t n)
 {
     char head[200];
-    int m = snprintf(head, sizeof(head), "%s %llu %lld %zu %zu %zu\n", op, (unsigned long long)inode, (long long)offset,
-                     strlen(a), strlen(b), n);
+    int m = snprintf(head, sizeof(head), "%s %llu %lld %zu %zu %zu\n", op,
+                     (unsigned long long)inode, (long long)offset, strlen(a), strlen(b), n);
     put(head, (size_t)m);
     put(a, strlen(a));
     put(b, strlen(b));
@@ -421,11 +435,11 @@ static mode_t mode_of(int flags, va_list ap)
     return (flags & (O_CREAT | O_TMPFILE)) != 0 ? va_arg(ap, mode_t) : 0;
 }
 
-#define OPEN_BODY(at)                                                                                                  \
-    va_list ap;                                                                                                        \
-    va_start(ap, flags);                                                                                               \
-    mode_t mode = mode_of(flags, ap);                                                                                  \
-    va_end(ap);                                                                                                        \
+#define OPEN_BODY(at)                                                                              \
+    va_list ap;                                                                                    \
+    va_start(ap, flags);                                                                           \
+    mode_t mode = mode_of(flags, ap);                                                              \
+    va_end(ap);                                                                                    \
     return open_any(at, path, flags, mode)
 
 int open(const char *path, int flags, ...)
@@ -492,7 +506,8 @@ static enum verdict judge_fd(enum call call, int fd, char full[PATH_MAX], bool *
 }
 
 /* Judges a call on a path below the folder. */
-static enum verdict judge_at(enum call call, int at, const char *path, char full[PATH_MAX], bool *mine)
+static enum verdict judge_at(enum call call, int at, const char *path, char full[PATH_MAX],
+                             bool *mine)
 {
     enum verdict v = GO_ON;
     *mine = false;
@@ -545,7 +560,8 @@ ssize_t write(int fd, const void *data, size_t n)
     int saved = errno;
     if (log) {
         if (done > 0 && mine) {
-            record("write", inode_of(fd), lseek(fd, 0, SEEK_CUR) - done, "", "", data, (size_t)done);
+            record("write", inode_of(fd), lseek(fd, 0, SEEK_CUR) - done, "", "", data,
+                   (size_t)done);
         } else if (done > 0) {
             record("print", 0, 0, program_invocation_short_name, "", data, (size_t)done);
         }
@@ -635,8 +651,8 @@ int fdatasync(int fd)
 }
 
 /* The calls that change names: `number` with up to five arguments, logged as `op` when it succeeds. */
-static int name_call(enum call call, const char *op, int at, const char *a, int at_b, const char *b, long number,
-                     const long arg[5])
+static int name_call(enum call call, const char *op, int at, const char *a, int at_b, const char *b,
+                     long number, const long arg[5])
 {
     char full[PATH_MAX], other[PATH_MAX] = "";
     bool mine;
@@ -713,7 +729,8 @@ int symlink(const char *target, const char *name)
 
 int mkdirat(int at, const char *path, mode_t mode)
 {
-    return name_call(CALL_mkdir, "mkdir", at, path, at, NULL, SYS_mkdirat, (long[5]){at, (long)path, (long)mode});
+    return name_call(CALL_mkdir, "mkdir", at, path, at, NULL, SYS_mkdirat,
+                     (long[5]){at, (long)path, (long)mode});
 }
 
 int mkdir(const char *path, mode_t mode)
@@ -724,8 +741,8 @@ int mkdir(const char *path, mode_t mode)
 int unlinkat(int at, const char *path, int flags)
 {
     bool dir = (flags & AT_REMOVEDIR) != 0;
-    return name_call(dir ? CALL_rmdir : CALL_unlink, dir ? "rmdir" : "unlink", at, path, at, NULL, SYS_unlinkat,
-                     (long[5]){at, (long)path, flags});
+    return name_call(dir ? CALL_rmdir : CALL_unlink, dir ? "rmdir" : "unlink", at, path, at, NULL,
+                     SYS_unlinkat, (long[5]){at, (long)path, flags});
 }
 
 int unlink(const char *path)
@@ -834,7 +851,8 @@ static void record_copied(int fd, off_t offset, size_t n)
     snprintf(name, sizeof(name), "/proc/self/fd/%d", fd);
     int in = (int)syscall(SYS_openat, AT_FDCWD, name, O_RDONLY | O_CLOEXEC, 0);
     while (in >= 0 && n > 0) {
-        ssize_t got = syscall(SYS_pread64, in, chunk, n < sizeof(chunk) ? n : sizeof(chunk), offset);
+        ssize_t got =
+            syscall(SYS_pread64, in, chunk, n < sizeof(chunk) ? n : sizeof(chunk), offset);
         if (got <= 0) {
             break;
         }

@@ -124,14 +124,16 @@ static void children_are_captured(void **state)
     struct proc_status st;
     strbuf_init(&out);
     strbuf_init(&errout);
-    assert_int_equal(proc_capture(&(struct proc_options){.argv = argv}, &out, &errout, &st, NULL), 0);
+    assert_int_equal(proc_capture(&(struct proc_options){.argv = argv}, &out, &errout, &st, NULL),
+                     0);
     assert_string_equal(out.p, "out\n");
     assert_string_equal(errout.p, "err\n");
     assert_true(st.exited);
     assert_int_equal(proc_exit_code(&st), 3);
     const char *const nothing[] = {"/nonexistent/program", NULL};
     struct err e = ERR_INIT;
-    assert_int_equal(proc_capture(&(struct proc_options){.argv = nothing}, &out, NULL, &st, &e), -1);
+    assert_int_equal(proc_capture(&(struct proc_options){.argv = nothing}, &out, NULL, &st, &e),
+                     -1);
     assert_int_equal(e.code, ERR_MISSING);
     strbuf_release(&out);
     strbuf_release(&errout);
@@ -143,7 +145,8 @@ static void groups_are_killed_and_folders_entered(void **state)
     for (int with_parent = 0; with_parent < 2; with_parent++) {
         struct proc p;
         struct proc_status st;
-        struct proc_options opt = {.argv = argv, .cwd = "/", .new_group = true, .die_with_parent = with_parent};
+        struct proc_options opt = {
+            .argv = argv, .cwd = "/", .new_group = true, .die_with_parent = with_parent};
         assert_int_equal(proc_start(&p, &opt, NULL), 0);
         assert_int_equal(proc_poll(&p, &st, NULL), 0);
         proc_kill(&p, SIGKILL);
@@ -156,10 +159,13 @@ static void groups_are_killed_and_folders_entered(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(writes_are_whole_and_leave_no_temp_file), cmocka_unit_test(errors_name_the_file),
+        cmocka_unit_test(writes_are_whole_and_leave_no_temp_file),
+        cmocka_unit_test(errors_name_the_file),
         cmocka_unit_test(temp_files_of_dead_processes_go_with_the_next_write),
-        cmocka_unit_test(removal_follows_no_link),                 cmocka_unit_test(digests_match_known_values),
-        cmocka_unit_test(children_are_captured), cmocka_unit_test(groups_are_killed_and_folders_entered),
+        cmocka_unit_test(removal_follows_no_link),
+        cmocka_unit_test(digests_match_known_values),
+        cmocka_unit_test(children_are_captured),
+        cmocka_unit_test(groups_are_killed_and_folders_entered),
     };
     return cmocka_run_group_tests(tests, enter_folder, leave_folder);
 }
