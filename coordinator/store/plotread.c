@@ -81,13 +81,12 @@ static int unlisted_error(const char *dir, struct err *e)
 }
 
 /* From the cache. ERR_MISSING with the words DVC has for it. */
-static int read_cached(const struct reader *r, const char *path, const char *shown,
-                       struct strbuf *out, struct err *e)
+static int read_cached(const struct reader *r, const char *path, struct strbuf *out, struct err *e)
 {
     const struct out *o;
     struct hash hash;
     if (!find_recorded(r, path, &o, &hash)) {
-        return err_set(e, ERR_MISSING, "[Errno 2] No such file or directory: '%s'", shown);
+        return err_set(e, ERR_MISSING, "[Errno 2] No such file or directory: '%s'", path);
     }
     struct cas_id id = {hash.md5, hash.legacy};
     if (hash.md5 && strcmp(o->path, path) != 0) {
@@ -101,13 +100,12 @@ static int read_cached(const struct reader *r, const char *path, const char *sho
         id.md5 = item ? item->md5 : NULL;
     }
     if (!id.md5 || !cas_md5_valid(id.md5) || !cas_has(r->s->cas, id, false)) {
-        return err_set(e, ERR_MISSING, "[Errno 2] No storage files available: '%s'", shown);
+        return err_set(e, ERR_MISSING, "[Errno 2] No storage files available: '%s'", path);
     }
     return fs_read(cas_object_path(r->s->cas, r->a, id), FILE_MAX, out, e);
 }
 
-static int read_file(const struct reader *r, const char *path, const char *shown,
-                     struct strbuf *out, struct err *e)
+static int read_file(const struct reader *r, const char *path, struct strbuf *out, struct err *e)
 {
     if (on_disk(r, path)) {
         return fs_read(repo_abs(r->repo, r->a, path), FILE_MAX, out, e);
@@ -119,7 +117,7 @@ static int read_file(const struct reader *r, const char *path, const char *shown
     if (r->repo->files && why.code != ERR_MISSING) {
         return err_set(e, why.code, "%s", why.text);
     }
-    return read_cached(r, path, shown, out, e);
+    return read_cached(r, path, out, e);
 }
 
 /* ---- folders ---- */
@@ -203,7 +201,7 @@ static bool target_exists(void *ctx, const char *shown)
     const char *path = repo_path(r->repo, r->a, shown);
     struct strbuf text;
     strbuf_init(&text);
-    bool found = on_disk(r, path) || read_file(r, path, shown, &text, NULL) == 0 ||
+    bool found = on_disk(r, path) || read_file(r, path, &text, NULL) == 0 ||
                  list_members(ctx, shown) != NULL;
     strbuf_release(&text);
     return found;
@@ -248,7 +246,7 @@ static struct value *read_source(const struct reader *r, const char *shown)
     struct strbuf text;
     const char *path = repo_path(r->repo, r->a, shown);
     strbuf_init(&text);
-    if (read_file(r, path, shown, &text, &why) == 0) {
+    if (read_file(r, path, &text, &why) == 0) {
         doc = plotfile_parse(r->a, strbuf_str(&text), shown, has_header(r, path), &why);
     }
     strbuf_release(&text);

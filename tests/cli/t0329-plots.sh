@@ -79,7 +79,8 @@ test_expect_success "options" '
 
 test_expect_success "revisions" '
     both "data && p plots diff --json && change && p plots diff --json && p plots diff v1 --json --targets loss.csv both &&
-        git commit -qam 2 && p plots diff v1 HEAD --json --targets conf.csv two && t plots diff nosuch && rm -rf dvc_plots"
+        git commit -qam 2 && p plots diff v1 HEAD --json --targets conf.csv two && t plots diff nosuch && rm -rf dvc_plots &&
+        mkdir sub && cd sub && p plots diff v1 --json --targets both nope && rm -rf dvc_plots"
 '
 
 test_expect_success "without the data" '
