@@ -42,7 +42,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* clang-format off: it never comes to rest here */
+/* clang-format off */ /* it never comes to rest here */
 #define CALLS(X)                                                                                   \
     X(open)                                                                                        \
     X(opendir)                                                                                     \
