@@ -31,10 +31,11 @@ in_background() {
     perl -e '$SIG{INT} = "DEFAULT"; exec @ARGV' "$@" &
 }
 
-# rank_pids MARK: the ranks of all that carries the mark
+# rank_pids MARK: the ranks of all that carries the mark. A rank's guard is a nephron-mpi, too, but no child of mpirun.
 rank_pids() {
     for p in $(marked "$1"); do
-        if grep -q nephron-mpi "/proc/$p/comm" 2>/dev/null && tr '\0' '\n' <"/proc/$p/cmdline" | grep -q "^train$\|^repro$" &&
+        parent=$(sed -n "s/^PPid:[^0-9]*//p" "/proc/$p/status" 2>/dev/null)
+        if grep -q mpirun "/proc/$parent/comm" 2>/dev/null && grep -q nephron-mpi "/proc/$p/comm" 2>/dev/null && tr '\0' '\n' <"/proc/$p/cmdline" | grep -q "^train$\|^repro$" &&
             tr '\0' '\n' <"/proc/$p/environ" | grep -q ^OMPI_COMM_WORLD_RANK=; then
             echo "$p"
         fi
