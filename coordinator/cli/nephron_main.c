@@ -27,8 +27,8 @@ struct command {
     const char *name;
     int (*run)(int argc, char **argv); /* NULL: `program` runs it */
     const char *program;
-    bool parallel; /* under a launcher the ranks of nephron-mpi run it together */
-    const char *help;
+    bool parallel;    /* under a launcher the ranks of nephron-mpi run it together */
+    const char *help; /* NULL: another name of the one above, not listed */
 };
 
 static const struct command commands[] = {
@@ -39,49 +39,44 @@ static const struct command commands[] = {
     {"graph", cmd_graph, NULL, false, "the graph with its states as SVG or HTML"},
     {"gantt", cmd_gantt, NULL, false, "the last repro in time: stages, slots, critical path"},
     {"stage", cmd_stage, NULL, false, "add and list stages"},
+    {"freeze", cmd_freeze, NULL, false, "keep stages from running again"},
+    {"unfreeze", cmd_unfreeze, NULL, false, "let frozen stages run again"},
     {"init", cmd_init, NULL, false, "make the current folder a repository"},
     {"add", cmd_add, NULL, false, "track files and folders"},
     {"checkout", cmd_checkout, NULL, false,
      "bring the workspace to what dvc.lock and .dvc files name"},
+    {"commit", cmd_commit, NULL, false, "store outputs as they are now"},
     {"remove", cmd_remove, NULL, false, "stop tracking data, or take stages off dvc.yaml"},
     {"rm", cmd_remove, NULL, false, NULL},
     {"move", cmd_move, NULL, false, "rename tracked data"},
     {"mv", cmd_move, NULL, false, NULL},
-    {"freeze", cmd_freeze, NULL, false, "keep stages from running again"},
-    {"unfreeze", cmd_unfreeze, NULL, false, "let frozen stages run again"},
     {"unprotect", cmd_unprotect, NULL, false, "make links into the cache writable copies"},
     {"check-ignore", cmd_check_ignore, NULL, false, "which paths .dvcignore hides"},
+    {"diff", cmd_diff, NULL, false, "tracked data between revisions and the workspace"},
+    {"data", cmd_data, NULL, false, "tracked data against git, workspace and cache (data status)"},
     {"destroy", cmd_destroy, NULL, false, "remove all DVC files, settings and the cache"},
-    {"commit", cmd_commit, NULL, false, "store outputs as they are now"},
     {"push", cmd_push, NULL, false, "copy objects to a remote"},
     {"pull", cmd_pull, NULL, false, "fetch objects and check them out"},
     {"fetch", cmd_fetch, NULL, false, "fetch objects into the cache"},
+    {"remote", cmd_remote, NULL, false, "remotes: add, default, list, modify, remove, rename"},
+    {"cache", cmd_cache, NULL, false, "where the cache is (cache dir)"},
     {"fsck", cmd_fsck, NULL, false, "check the cache against names and records; --repair"},
     {"gc", cmd_gc, NULL, false, "delete objects that nothing uses"},
-    {"diff", cmd_diff, NULL, false, "tracked data between revisions and the workspace"},
-    {"data", cmd_data, NULL, false, "tracked data against git, workspace and cache (data status)"},
-    {"import-url", cmd_import_url, NULL, false, "copy data from elsewhere and track it"},
     {"import", cmd_import, NULL, false, "copy data of another repository and track it"},
+    {"import-url", cmd_import_url, NULL, false, "copy data from elsewhere and track it"},
     {"update", cmd_update, NULL, false, "bring imported data up to date"},
-    {"get-url", cmd_get_url, NULL, false, "copy data from elsewhere"},
     {"get", cmd_get, NULL, false, "copy data of another repository"},
-    {"list-url", cmd_list_url, NULL, false, "what a folder elsewhere holds"},
-    {"ls-url", cmd_list_url, NULL, false, NULL},
+    {"get-url", cmd_get_url, NULL, false, "copy data from elsewhere"},
     {"list", cmd_list, NULL, false, "what git and DVC track in a repository"},
     {"ls", cmd_list, NULL, false, NULL},
+    {"list-url", cmd_list_url, NULL, false, "what a folder elsewhere holds"},
+    {"ls-url", cmd_list_url, NULL, false, NULL},
     {"artifacts", cmd_artifacts, NULL, false,
      "models and data sets of a repository (artifacts get)"},
     {"params", cmd_params, NULL, false, "parameters that changed (params diff)"},
     {"metrics", cmd_metrics, NULL, false, "metrics now and against another revision"},
     {"plots", cmd_plots, NULL, false,
      "plots now and of revisions, as a page that needs no network"},
-    {"config", cmd_config, NULL, false, "read and write settings"},
-    {"remote", cmd_remote, NULL, false, "remotes: add, default, list, modify, remove, rename"},
-    {"cache", cmd_cache, NULL, false, "where the cache is (cache dir)"},
-    {"root", cmd_root, NULL, false, "the way to the repository's root"},
-    {"runs", cmd_runs, NULL, false, "runs in Redis: ls, show, watch, logs, compare"},
-    {"redis", cmd_redis, NULL, false, "the private Redis: start, stop, status, cli"},
-    {"launch", cmd_launch, NULL, false, "start an MPI job, and again when it fails"},
     {"ingest", NULL, XFER_PROGRAM, false,
      "download and unpack the data (https, Drive, paths, phantom:)"},
     {"prepare", NULL, MPI_PROGRAM, true, "build the base model"},
@@ -89,8 +84,13 @@ static const struct command commands[] = {
     {"evaluate", NULL, MPI_PROGRAM, true, "scores, confusion matrix, misclassified slices"},
     {"predict", NULL, MPI_PROGRAM, false, "classify images"},
     {"weights", NULL, MPI_PROGRAM, false, "show and convert model files"},
+    {"launch", cmd_launch, NULL, false, "start an MPI job, and again when it fails"},
     {"bench", NULL, MPI_PROGRAM, true,
      "speed of this machine or cluster: train, infer, layers, allreduce, model"},
+    {"runs", cmd_runs, NULL, false, "runs in Redis: ls, show, watch, logs, compare"},
+    {"redis", cmd_redis, NULL, false, "the private Redis: start, stop, status, cli"},
+    {"config", cmd_config, NULL, false, "read and write settings"},
+    {"root", cmd_root, NULL, false, "the way to the repository's root"},
     {"install", cmd_install, NULL, false, "let git call nephron: hooks"},
     {"git-hook", cmd_git_hook, NULL, false, NULL},
     {"completion", cmd_completion, NULL, false, "completion script for bash, zsh, fish"},
@@ -98,11 +98,35 @@ static const struct command commands[] = {
     {"doctor", cmd_version, NULL, false, NULL},
 };
 
+/* Groups of the list above: the command that each begins with. */
+static const struct {
+    const char *first, *heading;
+} groups[] = {
+    {"repro", "Pipelines"},
+    {"add", "Data"},
+    {"push", "Cache and remotes"},
+    {"import", "Other repositories and places"},
+    {"params", "Parameters and results"},
+    {"ingest", "Training"},
+    {"runs", "Runs"},
+    {"config", "This program"},
+};
+
+static void print_heading(FILE *out, const char *command)
+{
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+        if (strcmp(groups[i].first, command) == 0) {
+            fprintf(out, "\n%s\n", groups[i].heading);
+        }
+    }
+}
+
 static void print_help(FILE *out)
 {
     fprintf(out, "usage: nephron [--cd DIR] COMMAND [OPTION]... [ARG]...\n\n"
-                 "Pipelines, training and runs for medical images; interchangeable with DVC.\n\n");
+                 "Pipelines, training and runs for medical images; interchangeable with DVC.\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        print_heading(out, commands[i].name);
         if (commands[i].help != NULL) {
             fprintf(out, "  %-12s %s\n", commands[i].name, commands[i].help);
         }
