@@ -25,6 +25,7 @@
 #include <time.h>
 
 #define PARENT "NEPHRON_PARENT_RUN="
+#define SIGNAL_PATIENCE_MS 300 /* for the signal that another rank has had already */
 
 struct remote {        /* what rank r > 0 does */
     bool busy, inside; /* `inside`: as a gang, which no signal cuts off */
@@ -325,6 +326,21 @@ static bool sleep_us(int us)
     return nanosleep(&t, NULL) == 0 || errno != EINTR;
 }
 
+/* Signals reach ranks one after the other: a gang that one of them stopped may be over before our own
+ * has come, and would count as a stage that failed. */
+static void await_signal(const struct mpi_runner *m, const struct job_result *r)
+{
+    const struct repro_stop *stop = m->opt.stop;
+    bool stopped =
+        r->status == 128 + SIGTERM || r->status == 128 + SIGINT || r->status == REPRO_EXIT_REQUEUE;
+    if (!stopped || r->killed || r->timed_out || stop == NULL) {
+        return;
+    }
+    for (int ms = 0; stop->signal == 0 && ms < SIGNAL_PATIENCE_MS; ms++) {
+        sleep_us(1000);
+    }
+}
+
 static int mpi_wait(struct runner *r, int timeout_ms, struct arena *a, struct job_result *out,
                     struct err *e)
 {
@@ -334,6 +350,7 @@ static int mpi_wait(struct runner *r, int timeout_ms, struct arena *a, struct jo
         int got = look(m, a, out, e);
         if (got != 0) {
             if (got > 0) {
+                await_signal(m, out);
                 tell(m, out->rank, "waiting", "");
                 m->pause_us = 0;
             }

@@ -202,6 +202,7 @@ static int wait_for_one(struct run *run, struct err *e)
     int got = run->runner->ops->wait(run->runner, WAIT_MS, &a, &result, e);
     int rc = got < 0 ? -1 : take_back(run, e);
     while (rc == 0 && got > 0) {
+        look_at_signals(run); /* one that ended the job ends the run, too */
         rc = stage_job_done(run, &result, e);
         /* What else has ended already is dealt with before anything is written. */
         got = rc == 0 && run->jobs_running > 0
