@@ -1,7 +1,7 @@
 #!/bin/sh
 # curve_torch.sh BIN_DIR: 50 steps on the real kidney slices, from the same start and with the same batches as
-# PyTorch; the losses must agree to 1e-3 (with batch norm: see curve_torch.py). The rate is small because at 0.01
-# these first steps are chaotic: fp32 and fp64 of PyTorch itself part. Skips (77) without PyTorch or the slices.
+# PyTorch; the losses must agree to 1e-3 (with batch norm: see curve_torch.py). The rate is small: at 0.01 the two
+# curves part within some ten steps, where rounding is amplified. Skips (77) without PyTorch or the slices.
 set -eu
 bin=$1
 here=$(cd "$(dirname "$0")" && pwd)
