@@ -6,7 +6,6 @@
 #include "datadiff.h"
 #include "datastatus.h"
 #include "err.h"
-#include "json.h"
 #include "session.h"
 #include "store.h"
 #include "sync.h"
@@ -17,20 +16,11 @@
 
 /* ---- diff ---- */
 
-static void print_value(const struct value *v)
-{
-    struct strbuf line;
-    strbuf_init(&line);
-    json_write(&line, v, NULL);
-    printf("%s\n", line.p);
-    strbuf_release(&line);
-}
-
 static void print_diff(struct value *answer, const struct datadiff_style *style, bool json)
 {
     datadiff_reduce(answer, style);
     if (json) {
-        print_value(answer);
+        session_print_json(answer);
         return;
     }
     struct strbuf text;
@@ -108,7 +98,7 @@ static int print_status(struct session *s, const struct datastatus_options *opt,
         return session_fail(&e, 255);
     }
     if (json) {
-        print_value(answer);
+        session_print_json(answer);
     } else if (!s->quiet) {
         struct strbuf text;
         strbuf_init(&text);

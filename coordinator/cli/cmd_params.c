@@ -6,7 +6,6 @@
 #include "alloc.h"
 #include "err.h"
 #include "git.h"
-#include "json.h"
 #include "params.h"
 #include "revision.h"
 #include "session.h"
@@ -43,15 +42,6 @@ static void tell_errors(const struct value *result)
     if (*comma) {
         fprintf(stderr, "'.\n");
     }
-}
-
-static void print_json(const struct value *v)
-{
-    struct strbuf out;
-    strbuf_init(&out);
-    json_write(&out, v, NULL);
-    printf("%s\n", out.p);
-    strbuf_release(&out);
 }
 
 static void print_table(const struct value *diff, const struct table_diff_options *opt)
@@ -124,7 +114,7 @@ static int run_diff(struct diff_words *w, const struct opt_list *args, bool metr
     struct value *diff = NULL;
     int rc = diff_sides(&s, w, metrics, &diff, &e);
     if (rc == 0 && w->json) {
-        print_json(diff);
+        session_print_json(diff);
     } else if (rc == 0 && !w->quiet) {
         print_table(diff, &(struct table_diff_options){.title = metrics ? "Metric" : "Param",
                                                        .old_name = w->old_rev,
@@ -254,7 +244,7 @@ static int metrics_show(int argc, char **argv)
         tell_errors(result);
     }
     if (rc == 0 && json) {
-        print_json(result);
+        session_print_json(result);
     } else if (rc == 0 && !quiet) {
         struct strbuf out;
         strbuf_init(&out);

@@ -47,15 +47,6 @@ static struct value *props_of(struct arena *a, const struct words *w)
     return props;
 }
 
-static void print_json(const struct value *v)
-{
-    struct strbuf out;
-    strbuf_init(&out);
-    json_write(&out, v, NULL);
-    printf("%s\n", out.p);
-    strbuf_release(&out);
-}
-
 /* ---- what is shown ---- */
 
 /* The template of a plot: a file below .dvc/plots or here, or a built-in one. */
@@ -160,7 +151,7 @@ static int show_json(struct session *s, const struct words *w, struct plot_list 
     if (plots->count > 0) {
         value_set(&s->arena, answer, "data", data);
     }
-    print_json(answer);
+    session_print_json(answer);
     return 0;
 }
 
@@ -172,7 +163,7 @@ static int show_vega(struct session *s, struct plot_list *plots, struct err *e)
             bool none = plots->items[i].points->list.count == 0;
             struct value *spec = none ? empty : spec_of(s, &plots->items[i], NULL, e);
             if (spec) {
-                print_json(spec);
+                session_print_json(spec);
             }
             return spec ? 0 : -1;
         }
@@ -449,7 +440,7 @@ static int plots_templates(int argc, char **argv)
     if (args.count == 1) {
         struct value *content = plotspec_template(&a, args.items[0]);
         if (content) {
-            print_json(content);
+            session_print_json(content);
         } else {
             err_set(&e, ERR_MISSING, "Unexpected template: %s.", args.items[0]);
             code = session_fail(&e, 1);

@@ -4,6 +4,7 @@
 
 #include "alloc.h"
 #include "err.h"
+#include "json.h"
 #include "report.h"
 
 #include <stdio.h>
@@ -141,6 +142,15 @@ void session_close(struct session *s)
     }
     arena_release(&s->arena);
     s->opened = -1;
+}
+
+void session_print_json(const struct value *v)
+{
+    struct strbuf line;
+    strbuf_init(&line);
+    json_write(&line, v, NULL);
+    printf("%s\n", line.p);
+    strbuf_release(&line);
 }
 
 bool session_confirm(const char *question)

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 
 struct err;
+struct value;
 
 /*
  * What nearly every command opens first: repository, pipeline, graph, store, as deep as it needs.
@@ -54,6 +55,8 @@ void session_close(struct session *s);
 
 /* The store_note_fn of a session's store (ctx: the session), for commands that open one by themselves. */
 void session_note(void *ctx, enum store_note_kind kind, const char *text);
+/* One line of JSON on stdout, as Python writes it. */
+void session_print_json(const struct value *v);
 /* Asks on stdout until the answer on stdin is yes or no; no when there is none. */
 bool session_confirm(const char *question);
 
