@@ -20,10 +20,14 @@ INLINE float add_lanes(vec v)
 /* --- dot: y (R,O) += x (R,k) . w (O,k)^T ------------------------------------------------------ */
 
 #define DOT_ROWS 4
-#define DOT_OUTS 3 /* 4 x 3 sums, 3 of w and 1 of x: the 16 vector registers of AVX2 */
+#define DOT_OUTS 3    /* 4 x 3 sums, 3 of w and 1 of x: the 16 vector registers of AVX2 */
+#define DOT_AHEAD 512 /* floats */
 
+/* w comes from memory, a page of each row at a time, and at the ends of pages the processor's own
+ * prefetching starts anew: the first rows of x fetch w ahead. What lies beyond these k is read soon
+ * after. */
 INLINE void dot_tile(int rows, int outs, size_t k, const float *x, size_t ldx, const float *w,
-                     size_t ldw, float *y, size_t ldy)
+                     size_t ldw, float *y, size_t ldy, bool first)
 {
     vec sum[DOT_ROWS][DOT_OUTS] = {0};
     size_t i = 0;
@@ -31,6 +35,9 @@ INLINE void dot_tile(int rows, int outs, size_t k, const float *x, size_t ldx, c
         vec wv[DOT_OUTS];
         for (int o = 0; o < outs; o++) {
             wv[o] = load(w + (size_t)o * ldw + i);
+            if (first) {
+                __builtin_prefetch(w + (size_t)o * ldw + i + DOT_AHEAD, 0, 3);
+            }
         }
         for (int r = 0; r < rows; r++) {
             vec xv = load(x + (size_t)r * ldx + i);
@@ -55,16 +62,16 @@ INLINE void dot_tile(int rows, int outs, size_t k, const float *x, size_t ldx, c
 }
 
 INLINE void dot_strip(int rows, size_t outs, size_t k, const float *x, size_t ldx, const float *w,
-                      size_t ldw, float *y, size_t ldy)
+                      size_t ldw, float *y, size_t ldy, bool first)
 {
     size_t o = 0;
     for (; o + DOT_OUTS <= outs; o += DOT_OUTS) {
-        dot_tile(rows, DOT_OUTS, k, x, ldx, w + o * ldw, ldw, y + o, ldy);
+        dot_tile(rows, DOT_OUTS, k, x, ldx, w + o * ldw, ldw, y + o, ldy, first);
     }
     if (outs - o == 2) {
-        dot_tile(rows, 2, k, x, ldx, w + o * ldw, ldw, y + o, ldy);
+        dot_tile(rows, 2, k, x, ldx, w + o * ldw, ldw, y + o, ldy, first);
     } else if (outs - o == 1) {
-        dot_tile(rows, 1, k, x, ldx, w + o * ldw, ldw, y + o, ldy);
+        dot_tile(rows, 1, k, x, ldx, w + o * ldw, ldw, y + o, ldy, first);
     }
 }
 
@@ -73,13 +80,13 @@ static void dot(size_t rows, size_t outs, size_t k, const float *x, size_t ldx, 
 {
     size_t r = 0;
     for (; r + DOT_ROWS <= rows; r += DOT_ROWS) {
-        dot_strip(DOT_ROWS, outs, k, x + r * ldx, ldx, w, ldw, y + r * ldy, ldy);
+        dot_strip(DOT_ROWS, outs, k, x + r * ldx, ldx, w, ldw, y + r * ldy, ldy, r == 0);
     }
     for (; r + 2 <= rows; r += 2) {
-        dot_strip(2, outs, k, x + r * ldx, ldx, w, ldw, y + r * ldy, ldy);
+        dot_strip(2, outs, k, x + r * ldx, ldx, w, ldw, y + r * ldy, ldy, r == 0);
     }
     if (r < rows) {
-        dot_strip(1, outs, k, x + r * ldx, ldx, w, ldw, y + r * ldy, ldy);
+        dot_strip(1, outs, k, x + r * ldx, ldx, w, ldw, y + r * ldy, ldy, r == 0);
     }
 }
 
