@@ -208,7 +208,8 @@ static void pass_item(void *ctx, size_t item, int thread)
     size_t panels = panels_of(p->simd, p->to), terms = 9 * p->in.c;
     size_t begin = split * panels / p->splits, end = (split + 1) * panels / p->splits;
     float *rows = p->ws + (size_t)thread * pass_floats(p->simd, p->in.c, p->to);
-    float *sums = rows + group_pixels(p->in.c) * terms;
+    float *sums = rows + group_pixels(p->in.c) * terms, *y = p->out.to + first * p->to;
+    size_t share = count * p->to / (end - begin); /* of the output, which finish writes */
     make_rows(&p->in, first, count, rows);
     for (size_t j = 0; j < terms; j += DEPTH) {
         for (size_t k = begin; k < end; k++) {
@@ -218,9 +219,12 @@ static void pass_item(void *ctx, size_t item, int thread)
                                                     .a_row = pixel_step(&p->in),
                                                     .a_term = term_step(&p->in),
                                                     .b = p->filters + (k * terms + j) * panel,
+                                                    .ldb = panel,
                                                     .c = sums + k * panel,
                                                     .ldc = panels * panel,
-                                                    .add = j > 0});
+                                                    .add = j > 0,
+                                                    .ahead = y + (k - begin) * share,
+                                                    .ahead_count = j > 0 ? 0 : share});
         }
     }
     struct simd_rows out = p->out;
@@ -228,7 +232,7 @@ static void pass_item(void *ctx, size_t item, int thread)
     out.width = p->to;
     out.ld = panels * panel;
     out.from = sums;
-    out.to += first * p->to;
+    out.to = y;
     out.mask = out.mask ? out.mask + first * p->to : NULL;
     out.begin = begin * panel;
     out.end = min_size(end * panel, p->to);
@@ -310,18 +314,23 @@ static size_t weights_floats(const struct weights_job *j)
     return tensor_round(group_pixels(j->s->c) * (j->terms + j->simd->panel));
 }
 
-/* dy of `count` pixels, one panel of channels, filled up with zeros; db += its columns. */
-static void take_panel(const struct weights_job *j, size_t first, size_t count, size_t p, float *to,
-                       float *db)
+/* dy of `count` pixels, one panel of channels: in place, or copied and filled up with zeros where
+ * channels end before the panel. */
+static const float *take_panel(const struct weights_job *j, size_t first, size_t count, size_t p,
+                               float *copy, size_t *ld)
 {
     size_t panel = j->simd->panel, n = min_size(panel, j->s->k - p * panel);
-    memset(to, 0, count * panel * sizeof(float));
-    for (size_t i = 0; i < count; i++, to += panel) {
-        memcpy(to, j->dy + (first + i) * j->s->k + p * panel, n * sizeof(float));
-        for (size_t v = 0; db && v < n; v++) {
-            db[v] += to[v];
-        }
+    const float *from = j->dy + first * j->s->k + p * panel;
+    if (n == panel) {
+        *ld = j->s->k;
+        return from;
     }
+    *ld = panel;
+    memset(copy, 0, count * panel * sizeof(float));
+    for (size_t i = 0; i < count; i++) {
+        memcpy(copy + i * panel, from + i * j->s->k, n * sizeof(float));
+    }
+    return copy;
 }
 
 /* Pixels [first, end) into terms [t0, t1) and panels [p0, p1) of a part. */
@@ -329,21 +338,29 @@ static void sum_pixels(const struct weights_job *j, size_t first, size_t end, si
                        size_t p0, size_t p1, float *part, float *rows)
 {
     size_t panel = j->simd->panel, ld = j->panels * panel, most = group_pixels(j->s->c);
-    float *dy = rows + most * j->terms, *db = part + j->terms * ld;
+    float *copy = rows + most * j->terms;
+    static const float one = 1;
     for (size_t p = first; p < end; p += most) {
         size_t count = min_size(most, end - p);
         make_rows(&j->in, p, count, rows);
         for (size_t k = p0; k < p1; k++) {
-            take_panel(j, p, count, k, dy, t0 == 0 ? db + k * panel : NULL);
-            j->simd->product(&(struct simd_product){.m = t1 - t0,
-                                                    .terms = count,
-                                                    .a = rows + t0 * term_step(&j->in),
-                                                    .a_row = term_step(&j->in),
-                                                    .a_term = pixel_step(&j->in),
-                                                    .b = dy,
-                                                    .c = part + t0 * ld + k * panel,
-                                                    .ldc = ld,
-                                                    .add = true});
+            struct simd_product t = {.m = t1 - t0,
+                                     .terms = count,
+                                     .a = rows + t0 * term_step(&j->in),
+                                     .a_row = term_step(&j->in),
+                                     .a_term = pixel_step(&j->in),
+                                     .c = part + t0 * ld + k * panel,
+                                     .ldc = ld,
+                                     .add = true};
+            t.b = take_panel(j, p, count, k, copy, &t.ldb);
+            j->simd->product(&t);
+            if (t0 == 0) { /* db: the row after all terms */
+                t.m = 1;
+                t.a = &one;
+                t.a_term = 0;
+                t.c = part + j->terms * ld + k * panel;
+                j->simd->product(&t);
+            }
         }
     }
 }

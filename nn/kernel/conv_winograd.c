@@ -169,6 +169,7 @@ static void multiply(const struct pass *p, size_t count, const struct simd_trans
                                  .a_row = v->row,
                                  .a_term = 1,
                                  .b = p->u + xi * plane + (begin * p->from + c) * panel,
+                                 .ldb = panel,
                                  .c = m->v + xi * m->plane + begin * panel,
                                  .ldc = m->row,
                                  .add = c > 0};

@@ -150,6 +150,7 @@ static void multiply_xi(const struct job *j, const struct block *b, const float 
                                        .a_row = 1,
                                        .a_term = panel,
                                        .b = v + c * vs->column + t * panel,
+                                       .ldb = panel,
                                        .c = du + (k - b->k) * panel * ld + (c - b->c) * panel,
                                        .ldc = ld,
                                        .add = add || t > 0,

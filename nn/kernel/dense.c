@@ -121,6 +121,7 @@ static void weights_terms(const struct dense_job *j, size_t o, size_t k, size_t 
                                  .a = dy + i,
                                  .a_row = 1,
                                  .a_term = outs,
+                                 .ldb = panel,
                                  .ldc = j->s.in,
                                  .add = r > 0};
         for (size_t p = 0; p < panels; p++) {

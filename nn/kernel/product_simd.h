@@ -37,7 +37,7 @@ INLINE void product_block(int rows, const struct simd_product *t, const float *a
         __builtin_prefetch(ahead, 0, 3);
         ahead += step;
         a += t->a_term;
-        b += SIMD_PANEL;
+        b += t->ldb;
     }
 #pragma GCC unroll 16
     for (int i = 0; i < rows; i++) {

@@ -29,17 +29,19 @@ struct simd_blend {
     bool add;
 };
 
-/* As simd_blend for n = simd.panel columns exactly and b (terms,panel) without gaps: the product
- * that convolutions spend their time in. */
+/* As simd_blend for n = simd.panel columns exactly: the product that convolutions spend their time
+ * in. Fast where b (terms,panel) has no gaps, ldb = panel. */
 struct simd_product {
     size_t m, terms;
     const float *a;
     size_t a_row, a_term;
     const float *b;
+    size_t ldb;
     float *c;
     size_t ldc;
     bool add;
-    const float *ahead; /* brought into L2 on the way, spread evenly: what a later call reads */
+    const float
+        *ahead; /* brought into L2 on the way, spread evenly: what is read or written soon */
     size_t ahead_count;
 };
 
