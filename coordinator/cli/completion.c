@@ -434,8 +434,8 @@ static void fish_options(struct strbuf *out, const char *condition,
         [KIND_REMOTE] =
             " -x -a '(nephron remote list 2>/dev/null | string replace -r \"\\s.*\" \"\")'",
         [KIND_REVISION] =
-            " -x -a '(git for-each-ref --format=\"%(refname:short)\" refs/heads refs/tags "
-            "2>/dev/null)'"};
+            (" -x -a '(git for-each-ref --format=\"%(refname:short)\" refs/heads refs/tags "
+             "2>/dev/null)'")};
     for (size_t i = 0; i < c->option_count; i++) {
         const struct completion_option *o = &c->options[i];
         strbuf_addf(out, "complete -c nephron -n '%s'", condition);

@@ -56,8 +56,8 @@ static double now(int threads)
 static struct shapes shapes_of(const struct layer *l, dnnl_dim_t batch, dnnl_dim_t side)
 {
     struct shapes s;
-    const dnnl_dim_t x[] = {batch, l->c, side, side}, w[] = {l->k, l->c, 3, 3}, b[] = {l->k},
-                     y[] = {batch, l->k, side, side};
+    const dnnl_dims_t x = {batch, l->c, side, side}, w = {l->k, l->c, 3, 3}, b = {l->k},
+                      y = {batch, l->k, side, side};
     check(dnnl_memory_desc_init_by_tag(&s.x, 4, x, dnnl_f32, dnnl_format_tag_any), "x");
     check(dnnl_memory_desc_init_by_tag(&s.w, 4, w, dnnl_f32, dnnl_format_tag_any), "w");
     check(dnnl_memory_desc_init_by_tag(&s.b, 1, b, dnnl_f32, dnnl_a), "b");
@@ -68,7 +68,7 @@ static struct shapes shapes_of(const struct layer *l, dnnl_dim_t batch, dnnl_dim
 static dnnl_status_t forward_desc(dnnl_primitive_desc_t *pd, const struct shapes *s,
                                   dnnl_alg_kind_t kind, dnnl_engine_t engine)
 {
-    const dnnl_dim_t one[] = {1, 1};
+    const dnnl_dims_t one = {1, 1};
     dnnl_convolution_desc_t desc;
     check(dnnl_convolution_forward_desc_init(&desc, dnnl_forward_training, kind, &s->x, &s->w,
                                              &s->b, &s->y, one, one, one),
@@ -88,7 +88,7 @@ static dnnl_status_t forward_desc(dnnl_primitive_desc_t *pd, const struct shapes
 static dnnl_status_t backward_desc(dnnl_primitive_desc_t *pd, const struct shapes *s,
                                    dnnl_alg_kind_t kind, enum pass pass, dnnl_engine_t engine)
 {
-    const dnnl_dim_t one[] = {1, 1};
+    const dnnl_dims_t one = {1, 1};
     dnnl_convolution_desc_t desc;
     dnnl_primitive_desc_t hint;
     dnnl_status_t status = forward_desc(&hint, s, kind, engine);
