@@ -14,6 +14,7 @@
 #include "repo.h"
 #include "schema.h"
 #include "stagebuild.h"
+#include "textlines.h"
 #include "yaml.h"
 
 #define DESCRIPTION_MAX 80
@@ -24,109 +25,6 @@ void stagefile_join_command(char *const *words, size_t count, struct strbuf *cmd
         bool quote =
             count > 1 && (!words[i][0] || (strchr(words[i], ' ') && !strchr(words[i], '"')));
         strbuf_addf(cmd, "%s%s%s%s", i ? " " : "", quote ? "\"" : "", words[i], quote ? "\"" : "");
-    }
-}
-
-/* --- lines ------------------------------------------------------------------------------------ */
-
-/* Length of the line break at `at` as YAML counts lines: LF, CR LF, CR, NEL, LS, PS; 0: none. */
-static size_t line_break(struct str text, size_t at)
-{
-    const unsigned char *p = (const unsigned char *)text.p + at;
-    size_t left = text.n - at;
-    if (p[0] == '\n' || p[0] == '\r') {
-        return p[0] == '\r' && left > 1 && p[1] == '\n' ? 2 : 1;
-    }
-    if (p[0] == 0xc2 && left > 1 && p[1] == 0x85) {
-        return 2;
-    }
-    return p[0] == 0xe2 && left > 2 && p[1] == 0x80 && (p[2] & 0xfe) == 0xa8 ? 3 : 0;
-}
-
-/* Offset of the start of line n (from 1); the end of the text beyond the last. */
-static size_t line_start(struct str text, unsigned n)
-{
-    size_t at = 0;
-    for (unsigned i = 1; i < n && at < text.n;) {
-        size_t cut = line_break(text, at);
-        i += cut > 0;
-        at += cut ? cut : 1;
-    }
-    return at;
-}
-
-/* Offset of the value's first character: columns count characters, not bytes. */
-static size_t offset_of(struct str text, const struct value *v)
-{
-    size_t at = line_start(text, v->line);
-    for (unsigned i = 1; i < v->column && at < text.n; i++) {
-        for (at++; at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80; at++) {
-        }
-    }
-    return at;
-}
-
-static bool is_blank_or_comment(struct str line)
-{
-    line = str_trim(line);
-    return line.n == 0 || line.p[0] == '#';
-}
-
-/* `end` moved up over blank lines and comments, but not above `from`. */
-static size_t before_trailer(struct str text, size_t from, size_t end)
-{
-    while (end > from) {
-        size_t start = end - 1;
-        while (start > from && text.p[start - 1] != '\n') {
-            start--;
-        }
-        if (!is_blank_or_comment(str_sub(text, start, end - start))) {
-            break;
-        }
-        end = start;
-    }
-    return end;
-}
-
-struct entry {
-    size_t start, end; /* of its lines; blank lines and comments after it are not part of it */
-    bool found, last;
-};
-
-/* The lines of `key` in the map, whose own lines end at `map_end`. */
-static struct entry find_entry(struct str text, const struct value *map, const char *key,
-                               size_t map_end)
-{
-    struct entry x = {0};
-    for (size_t i = 0; i < map->map.count && !x.found; i++) {
-        if (value_get(map, key) != map->map.pairs[i].val) {
-            continue;
-        }
-        x.found = true;
-        x.start = line_start(text, map->map.pairs[i].key->line);
-        x.last = i + 1 == map->map.count;
-        x.end = x.last ? map_end : line_start(text, map->map.pairs[i + 1].key->line);
-        x.end = before_trailer(text, x.start, x.end);
-    }
-    return x;
-}
-
-static bool is_flow(struct str text, const struct value *map)
-{
-    size_t at = offset_of(text, map);
-    return map->line == 0 || at >= text.n || text.p[at] == '{';
-}
-
-static void add_part(struct strbuf *out, struct str text, size_t from, size_t to)
-{
-    strbuf_add(out, text.p + from, to > from ? to - from : 0);
-}
-
-/* A newline where the last line lacks one. */
-static void end_line(struct strbuf *out)
-{
-    if (out->n && out->p[out->n - 1] != '\n') {
-        strbuf_addch(out, '\n');
     }
 }
 
@@ -411,15 +309,16 @@ static void insert(struct adding *x, struct str text, struct value *doc, struct 
                    struct strbuf *out)
 {
     struct value *stages = value_get(doc, "stages");
-    struct entry section = stages ? find_entry(text, doc, "stages", text.n) : (struct entry){0};
+    struct textlines_entry section =
+        stages ? textlines_entry(text, doc, "stages", text.n) : (struct textlines_entry){0};
     if (!stages) {
         strbuf_addstr(out, text);
-        end_line(out);
+        textlines_end(out);
         strbuf_adds(out, "stages:\n");
         write_entry(x, body, 2, out);
         return;
     }
-    if (stages->type == VALUE_MAP && is_flow(text, stages)) {
+    if (stages->type == VALUE_MAP && textlines_is_flow(text, stages)) {
         rewrite(x, doc, stages, body, out);
         return;
     }
@@ -427,14 +326,14 @@ static void insert(struct adding *x, struct str text, struct value *doc, struct 
     size_t from = section.last ? text.n : section.end, to = from;
     if (stages->type == VALUE_MAP && stages->map.count) {
         indent = stages->map.pairs[0].key->column - 1;
-        struct entry old = find_entry(text, stages, x->add->name, section.end);
+        struct textlines_entry old = textlines_entry(text, stages, x->add->name, section.end);
         from = old.found ? old.start : from;
         to = old.found ? old.end : to;
     }
-    add_part(out, text, 0, from);
-    end_line(out);
+    textlines_add(out, text, 0, from);
+    textlines_end(out);
     write_entry(x, body, indent, out);
-    add_part(out, text, to, text.n);
+    textlines_add(out, text, to, text.n);
 }
 
 static bool has_stage(const struct value *doc, const char *name)
@@ -497,24 +396,24 @@ static int refuse_unknown(const char *shown, const char *name, struct err *e)
 static void freeze_map(struct str text, const struct value *map, size_t end, bool frozen,
                        struct strbuf *out)
 {
-    struct entry line = find_entry(text, map, "frozen", end);
-    if (is_flow(text, map)) {
-        size_t at = offset_of(text, map);
+    struct textlines_entry line = textlines_entry(text, map, "frozen", end);
+    if (textlines_is_flow(text, map)) {
+        size_t at = textlines_offset(text, map);
         at += at < text.n; /* after the brace */
-        add_part(out, text, 0, at);
+        textlines_add(out, text, 0, at);
         strbuf_addf(out, "frozen: %s, ", frozen ? "true" : "false");
-        add_part(out, text, at, text.n);
+        textlines_add(out, text, at, text.n);
         return;
     }
     unsigned indent = map->map.count ? map->map.pairs[0].key->column - 1 : 0;
     size_t from = line.found ? line.start : end, to = line.found ? line.end : end;
-    add_part(out, text, 0, from);
+    textlines_add(out, text, 0, from);
     if (frozen) {
-        end_line(out);
+        textlines_end(out);
         strbuf_pad(out, ' ', indent);
         strbuf_adds(out, "frozen: true\n");
     }
-    add_part(out, text, to, text.n);
+    textlines_add(out, text, to, text.n);
 }
 
 static int set_frozen(struct arena *a, struct str text, const char *shown, const char *name,
@@ -538,17 +437,17 @@ static int set_frozen(struct arena *a, struct str text, const char *shown, const
         strbuf_addstr(out, text);
         return 0;
     }
-    if (have && is_flow(text, map)) {
-        size_t at = offset_of(text, have);
-        add_part(out, text, 0, at);
+    if (have && textlines_is_flow(text, map)) {
+        size_t at = textlines_offset(text, have);
+        textlines_add(out, text, 0, at);
         strbuf_adds(out, frozen ? "true" : "false");
-        add_part(out, text, at + (have->b ? 4 : 5), text.n);
+        textlines_add(out, text, at + (have->b ? 4 : 5), text.n);
         return 0;
     }
-    size_t end = before_trailer(text, 0, text.n);
+    size_t end = textlines_before_trailer(text, 0, text.n);
     if (name) {
-        struct entry section = find_entry(text, doc, "stages", text.n);
-        end = find_entry(text, stages, name, section.end).end;
+        struct textlines_entry section = textlines_entry(text, doc, "stages", text.n);
+        end = textlines_entry(text, stages, name, section.end).end;
     }
     freeze_map(text, map, end, frozen, out);
     return 0;
@@ -577,18 +476,18 @@ static int remove_stage(struct arena *a, struct str text, const char *shown, con
                    ? err_set(e, ERR_USAGE, "cannot remove a parametrized stage: '%s'", name)
                    : refuse_unknown(shown, name, e);
     }
-    struct entry section = find_entry(text, doc, "stages", text.n);
-    struct entry x = find_entry(text, stages, name, section.end);
+    struct textlines_entry section = textlines_entry(text, doc, "stages", text.n);
+    struct textlines_entry x = textlines_entry(text, stages, name, section.end);
     *empty = stages->map.count == 1;
-    if (is_flow(text, stages)) {
+    if (textlines_is_flow(text, stages)) {
         return err_set(
             e, ERR_FORMAT,
             "'%s', line %u: stages in flow style ({…}) cannot be edited; write one key a "
             "line",
             shown, stages->line);
     }
-    add_part(out, text, 0, x.start);
-    add_part(out, text, x.end, text.n);
+    textlines_add(out, text, 0, x.start);
+    textlines_add(out, text, x.end, text.n);
     return 0;
 }
 
