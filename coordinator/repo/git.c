@@ -11,6 +11,8 @@
 #include <ctype.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #define GIT_MAX_FILE ((size_t)256 << 20)
 
@@ -133,20 +135,55 @@ int git_head(const struct repo *r, struct git_head *head, struct err *e)
 
 /* ---- by running git ---- */
 
-int git_run(const struct repo *r, const char *const *args, struct strbuf *out, struct err *e)
+extern char **environ;
+
+/* Ours and `more`, which goes first: of two entries of a name the first counts. */
+static const char **environment(struct arena *a, const char *const *more)
 {
-    const char *argv[20] = {"git", "-C", r->root, "-c", "core.quotepath=off"};
-    size_t n = 5;
-    for (; *args != NULL; args++) {
-        if (n + 1 >= ARRAY_SIZE(argv)) {
-            BUG("too many words for git");
+    size_t n = 0, ours = 0, added = 0;
+    for (; environ[ours] != NULL; ours++) {
+    }
+    for (; more != NULL && more[added] != NULL; added++) {
+    }
+    const char **env = ARENA_ARRAY(a, ours + added + 1, const char *);
+    for (size_t i = 0; i < added; i++) {
+        env[n++] = more[i];
+    }
+    for (size_t i = 0; i < ours; i++) {
+        bool twice = false;
+        for (size_t k = 0; k < added && !twice; k++) {
+            size_t name = strcspn(more[k], "=") + 1;
+            twice = strncmp(environ[i], more[k], name) == 0;
         }
-        argv[n++] = *args;
+        if (!twice) {
+            env[n++] = environ[i];
+        }
     }
-    if (r->scm_root == NULL) {
-        return err_set(e, ERR_MISSING, "%s is not in a git work tree", r->root);
+    return env;
+}
+
+/* Text as something to read from; -1 with *e set. */
+static int input_fd(struct str text, struct err *e)
+{
+    int fd = memfd_create("git-stdin", MFD_CLOEXEC);
+    if (fd < 0) {
+        return err_sys(e, "cannot keep %zu bytes for git", text.n);
     }
-    struct proc_options opt = {.argv = argv, .stdin_fd = PROC_NULL};
+    if (fs_write_all(fd, text.p, text.n, "stdin of git", e) < 0 || lseek(fd, 0, SEEK_SET) != 0) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+static int run_words(const char *const *argv, const char *const *env, struct str input,
+                     const char *verb, struct strbuf *out, struct err *e)
+{
+    int in = PROC_NULL;
+    if (input.n > 0 && (in = input_fd(input, e)) < 0) {
+        return -1;
+    }
+    struct proc_options opt = {.argv = argv, .env = env, .stdin_fd = in};
     struct proc_status st;
     struct strbuf words;
     strbuf_init(&words);
@@ -155,13 +192,44 @@ int git_run(const struct repo *r, const char *const *args, struct strbuf *out, s
         err_wrap(e, "cannot run git");
     } else if (proc_exit_code(&st) != 0) {
         struct str w = str_trim(strbuf_str(&words));
-        rc = err_set(e, ERR_CHILD, "git %s: %.*s", argv[5], STR_ARG(w));
+        rc = err_set(e, ERR_CHILD, "git %s: %.*s", verb, STR_ARG(w));
         if (e != NULL) {
             e->detail = proc_exit_code(&st);
         }
     }
     strbuf_release(&words);
+    if (in > 2) {
+        close(in);
+    }
     return rc;
+}
+
+int git_call(const struct repo *r, const struct git_call *call, struct strbuf *out, struct err *e)
+{
+    if (r->scm_root == NULL) {
+        return err_set(e, ERR_MISSING, "%s is not in a git work tree", r->root);
+    }
+    struct arena a;
+    arena_init(&a);
+    size_t count = 0, n = 0;
+    for (; call->args[count] != NULL; count++) {
+    }
+    const char **argv = ARENA_ARRAY(&a, count + 6, const char *);
+    argv[n++] = "git";
+    argv[n++] = "-C";
+    argv[n++] = call->dir != NULL ? call->dir : r->root;
+    argv[n++] = "-c";
+    argv[n++] = "core.quotepath=off";
+    memcpy(argv + n, call->args, count * sizeof *argv);
+    const char **env = call->env != NULL ? environment(&a, call->env) : NULL;
+    int rc = run_words(argv, env, call->input, call->args[0], out, e);
+    arena_release(&a);
+    return rc;
+}
+
+int git_run(const struct repo *r, const char *const *args, struct strbuf *out, struct err *e)
+{
+    return git_call(r, &(struct git_call){.args = args}, out, e);
 }
 
 int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct err *e)

@@ -26,9 +26,17 @@ struct git_head {
  * started. */
 int git_head(const struct repo *r, struct git_head *head, struct err *e);
 
-/* Runs git in the repository's root; `args`: the words after it, NULL-terminated, at most 12.
+/* Runs git in the repository's root; `args`: the words after it, NULL-terminated.
  * Appends its output. A non-zero exit: ERR_CHILD with git's words and its code in `detail`. */
 int git_run(const struct repo *r, const char *const *args, struct strbuf *out, struct err *e);
+/* The same with all that can be told to git. */
+struct git_call {
+    const char *const *args; /* NULL-terminated, any number */
+    const char *const *env;  /* "K=V" to add to the environment, NULL-terminated; NULL: nothing */
+    const char *dir;         /* absolute; NULL: the repository's root */
+    struct str input;        /* its stdin; empty: none */
+};
+int git_call(const struct repo *r, const struct git_call *call, struct strbuf *out, struct err *e);
 /* Full hex name of a revision. ERR_MISSING "unknown Git revision 'x'". */
 int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct err *e);
 /* Appends a file's bytes as of `rev`. `path` is a repo path. ERR_MISSING when the revision has no
