@@ -18,6 +18,7 @@ int cmd_dag(int argc, char **argv);
 int cmd_data(int argc, char **argv);
 int cmd_destroy(int argc, char **argv);
 int cmd_diff(int argc, char **argv);
+int cmd_exp(int argc, char **argv);
 int cmd_explain(int argc, char **argv);
 int cmd_fetch(int argc, char **argv);
 int cmd_freeze(int argc, char **argv);
