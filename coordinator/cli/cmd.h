@@ -42,6 +42,7 @@ int cmd_params(int argc, char **argv);
 int cmd_plots(int argc, char **argv);
 int cmd_pull(int argc, char **argv);
 int cmd_push(int argc, char **argv);
+int cmd_queue(int argc, char **argv);
 int cmd_redis(int argc, char **argv);
 int cmd_remote(int argc, char **argv);
 int cmd_remove(int argc, char **argv);

@@ -3,12 +3,23 @@
 #include "cmd_exp.h"
 
 #include "alloc.h"
+#include "exprun_cli.h"
 #include "session.h"
+
+#include <string.h>
 
 int cmd_exp(int argc, char **argv)
 {
     static const struct session_command commands[] = {
+        {"run", cmd_exp_run, "run an experiment, or queue it"},
+        {"save", cmd_exp_save, "keep the workspace as an experiment"},
         {"clean", cmd_exp_clean, "remove what killed runs of experiments left"},
     };
+    if (argc > 1 && strcmp(argv[1], "exec-run") == 0) {
+        return exprun_cli_exec(argc - 1, argv + 1);
+    }
+    if (argc > 1 && strcmp(argv[1], "queue-worker") == 0) {
+        return exprun_cli_worker();
+    }
     return session_dispatch(argv[0], commands, ARRAY_SIZE(commands), argc, argv);
 }

@@ -3,6 +3,8 @@
 
 /* The subcommands of `exp`, as cmd.h: those that make experiments (cmd_exp_run.c …) and those that look at them. */
 
+int cmd_exp_run(int argc, char **argv);
+int cmd_exp_save(int argc, char **argv);
 int cmd_exp_clean(int argc, char **argv);
 
 #endif

@@ -79,6 +79,8 @@ static const struct command commands[] = {
      "plots now and of revisions, as a page that needs no network"},
     {"exp", cmd_exp, NULL, false, "experiments: run, save, list, show, apply, …"},
     {"experiments", cmd_exp, NULL, false, NULL},
+    {"queue", cmd_queue, NULL, false,
+     "experiments that wait: start, stop, status, logs, remove, kill"},
     {"ingest", NULL, XFER_PROGRAM, false,
      "download and unpack the data (https, Drive, paths, phantom:)"},
     {"prepare", NULL, MPI_PROGRAM, true, "build the base model"},

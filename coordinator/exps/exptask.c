@@ -111,9 +111,6 @@ struct value *exptask_value(struct arena *a, const struct exptask *t)
     value_set(a, v, "copies", texts(a, t->copies, t->copy_count));
     value_set(a, v, "created_ms", value_int(a, t->created_ms));
     put(a, v, "worker", t->worker);
-    if (t->pid > 0) {
-        value_set(a, v, "pid", value_int(a, t->pid));
-    }
     put(a, v, "commit", t->commit);
     put(a, v, "error", t->error);
     return v;
@@ -193,8 +190,6 @@ int exptask_from_value(struct arena *a, const struct value *v, const char *where
                           .created_ms = get_int(v, "created_ms"),
                           .commit = get(a, v, "commit"),
                           .error = get(a, v, "error")};
-    int64_t pid = get_int(v, "pid");
-    t->pid = pid > 1 && pid < 1 << 30 ? (int)pid : 0;
     t->copies = get_texts(a, v, "copies", &t->copy_count);
     get_repro(a, value_get(v, "repro"), &t->repro);
     if (get_int(v, "schema") != SCHEMA || !get_state(get(a, v, "state"), &t->state) ||

@@ -43,7 +43,6 @@ struct exptask {
     enum exptask_state state;
     const char *worker; /* RUNNING: name of the lock that its worker holds */
     int64_t created_ms;
-    int pid;            /* RUNNING: leads the process group of the experiment; 0: not known */
     const char *commit; /* SUCCESS: the experiment */
     const char *error;  /* FAILED */
 };

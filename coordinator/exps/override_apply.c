@@ -84,15 +84,22 @@ static bool merge(struct arena *a, struct value *into, const struct value *from,
     return true;
 }
 
+/* Where a key could not be followed: its last part that was looked for. */
+struct missing {
+    struct str key;  /* from the start up to that part */
+    struct str part; /* the part alone */
+};
+
 /* Sets the value at a key. `add`: maps on the way are made. false: a part of the way is not there. */
 static bool update(struct arena *a, struct value *doc, const char *key, const struct value *to,
-                   bool add)
+                   bool add, struct missing *miss)
 {
     struct str rest = str_from(key), part;
     struct value *at = doc;
     while (str_split(&rest, '.', &part)) {
         struct value *next = member(at, part);
         bool last = rest.n == 0;
+        *miss = (struct missing){{key, (size_t)(part.p + part.n - key)}, part};
         if (next == NULL && (!add || at->type == VALUE_LIST)) {
             return false;
         }
@@ -104,15 +111,29 @@ static bool update(struct arena *a, struct value *doc, const char *key, const st
             return true;
         }
         if (!is_container(next)) {
-            if (!add) {
-                return false;
-            }
-            next = value_map(a);
+            next = value_map(a); /* as OmegaConf: what stood in the way goes */
             set_member(a, at, part, next);
         }
         at = next;
     }
     return false;
+}
+
+static int set_key(struct arena *a, struct value *doc, const struct override *o,
+                   const struct value *v, bool add, struct err *e)
+{
+    struct missing miss = {{0}, {0}};
+    if (update(a, doc, o->key, v, add, &miss)) {
+        return 0;
+    }
+    if (add) {
+        return refuse(e, "Error merging override %s", o->text);
+    }
+    return refuse(
+        e,
+        "Could not override '%s'.\nTo append to your config use +%s: Key '%.*s' is not in "
+        "struct\n    full_key: %.*s\n    object_type=dict",
+        o->key, o->text, STR_ARG(miss.part), STR_ARG(miss.key));
 }
 
 static int delete_key(struct arena *a, struct value *doc, const struct override *o, struct err *e)
@@ -227,14 +248,13 @@ static int add_key(struct arena *a, struct value *doc, const struct override *o,
 {
     const struct value *have = find(doc, o->key);
     if (have == NULL || have->type == VALUE_NULL || is_container(v)) {
-        return update(a, doc, o->key, v, true) ? 0
-                                               : refuse(e, "Error merging override %s", o->text);
+        return set_key(a, doc, o, v, true, e);
     }
-    return err_set(e, ERR_USAGE,
-                   "Invalid `--set-param` value: Could not append to config. An item is already at "
-                   "'%s'.\nEither remove + prefix: '%s'\nOr add a second + to add or override "
-                   "'%s': '+%s'\n",
-                   o->key, o->text + 1, o->key, o->text);
+    return refuse(
+        e,
+        "Could not append to config. An item is already at '%s'.\nEither remove + prefix: "
+        "'%s'\nOr add a second + to add or override '%s': '+%s'\n",
+        o->key, o->text + 1, o->key, o->text);
 }
 
 int override_apply(struct arena *a, struct value *doc, const struct override *o, struct err *e)
@@ -252,17 +272,8 @@ int override_apply(struct arena *a, struct value *doc, const struct override *o,
     if (v == NULL) {
         return -1;
     }
-    if (o->kind == OVERRIDE_ADD) {
-        return add_key(a, doc, o, v, e);
-    }
-    if (o->kind == OVERRIDE_FORCE_ADD) {
-        return update(a, doc, o->key, v, true) ? 0
-                                               : refuse(e, "Error merging override %s", o->text);
-    }
-    return update(a, doc, o->key, v, false)
-               ? 0
-               : refuse(e, "Could not override '%s'.\nTo append to your config use +%s", o->key,
-                        o->text);
+    return o->kind == OVERRIDE_ADD ? add_key(a, doc, o, v, e)
+                                   : set_key(a, doc, o, v, o->kind == OVERRIDE_FORCE_ADD, e);
 }
 
 /* ---- sweeps ---- */
