@@ -18,7 +18,8 @@ struct err;
  * | tracking.prefix    | text | nephron: | first part of every Redis key, up to 64 of [A-Za-z0-9_.:-] |
  * | tracking.log_lines | int  | 10000    | log lines kept for each run, about; 1..10000000 |
  *
- * A password not in the URL is taken from REDIS_PASSWORD. An absent config file is fine.
+ * NEPHRON_PROJECT, an absolute path, names the project whatever the current folder is: what runs in a
+ * copy of a repository is recorded with the repository. A password not in the URL is taken from REDIS_PASSWORD. An absent config file is fine.
  */
 
 #define TRACKING_PREFIX_MAX 64

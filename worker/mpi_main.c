@@ -4,6 +4,7 @@
  * or settings, 128+N ended by signal N, and what a command's help says.
  */
 #include "comm.h"
+#include "exp_mpi.h"
 #include "mpi_commands.h"
 #include "repro_mpi.h"
 
@@ -63,6 +64,7 @@ static int help(FILE *to)
         fprintf(to, "  %-9s %s\n", c->name, c->help);
     }
     fputs("  repro     run what is stale, on the ranks\n"
+          "  exp       run the queue of experiments, on the ranks (exp run --run-all)\n"
           "\n'nephron-mpi COMMAND --help' says more. --version prints the version.\n\n"
           "Example:\n  mpirun -n 2 nephron-mpi train\n",
           to);
@@ -116,6 +118,10 @@ int main(int argc, char **argv)
     }
     if (strcmp(argv[1], "repro") == 0) { /* the stage pool starts and ends MPI itself */
         return repro_mpi_main(argc - 1, argv + 1);
+    }
+    if (strcmp(argv[1], "exp") == 0 ||
+        strcmp(argv[1], "experiments") == 0) { /* so does the queue */
+        return exp_mpi_main(argc - 1, argv + 1);
     }
     const struct mpi_command *c = mpi_command_find(argv[1]);
     if (!c) {

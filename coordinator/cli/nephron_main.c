@@ -77,9 +77,9 @@ static const struct command commands[] = {
     {"metrics", cmd_metrics, NULL, false, "metrics now and against another revision"},
     {"plots", cmd_plots, NULL, false,
      "plots now and of revisions, as a page that needs no network"},
-    {"exp", cmd_exp, NULL, false, "experiments: run, save, list, show, apply, …"},
-    {"experiments", cmd_exp, NULL, false, NULL},
-    {"queue", cmd_queue, NULL, false,
+    {"exp", cmd_exp, MPI_PROGRAM, false, "experiments: run, save, list, show, apply, …"},
+    {"experiments", cmd_exp, MPI_PROGRAM, false, NULL},
+    {"queue", cmd_queue, MPI_PROGRAM, false,
      "experiments that wait: start, stop, status, logs, remove, kill"},
     {"ingest", NULL, XFER_PROGRAM, false,
      "download and unpack the data (https, Drive, paths, phantom:)"},
@@ -240,6 +240,17 @@ static int check_stdout(int code)
     return code;
 }
 
+/* `exp run --run-all`, which the ranks of an MPI job do together; other commands of `exp` are for one process. */
+static bool is_run_all(int argc, char **argv)
+{
+    bool exp = strcmp(argv[0], "exp") == 0 || strcmp(argv[0], "experiments") == 0;
+    bool all = false;
+    for (int i = 2; exp && i < argc && strcmp(argv[i], "--") != 0; i++) {
+        all = all || strcmp(argv[i], "--run-all") == 0;
+    }
+    return all && strcmp(argv[1], "run") == 0;
+}
+
 static int run_command(int argc, char **argv)
 {
     const struct command *c = find_command(argv[0]);
@@ -252,7 +263,7 @@ static int run_command(int argc, char **argv)
     if (c->run == NULL) {
         return exec_sibling(c->program, argv);
     }
-    if (c->parallel && under_launcher()) {
+    if ((c->parallel || is_run_all(argc, argv)) && under_launcher()) {
         return exec_sibling(c->program, argv);
     }
     return check_stdout(c->run(argc, argv));

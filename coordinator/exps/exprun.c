@@ -169,9 +169,13 @@ static int make_commit(struct session *s, const struct exprecord *record, struct
     return 0;
 }
 
-/* Stages find who they are run for (DVC's names). */
-static void set_environment(const struct exptask *t)
+/* Stages find who they are run for (DVC's names). A copy goes away: its runs are recorded with the repository. */
+static void set_environment(const struct session *s)
 {
+    const struct exptask *t = s->task;
+    if (strcmp(s->repo.root, t->root) != 0) {
+        setenv("NEPHRON_PROJECT", t->root, 0);
+    }
     setenv("DVC_EXP_BASELINE_REV", t->baseline, 1);
     setenv("DVC_EXP_NAME", t->name, 1);
     setenv("DVC_ROOT", t->root, 1);
@@ -182,7 +186,7 @@ static int run_steps(struct session *s, struct exprun_result *out, struct err *e
     struct exprecord record;
     bool dry = s->task->repro.dry;
     exprecord_init(&record);
-    set_environment(s->task);
+    set_environment(s);
     if (!s->task->repro.quiet) {
         printf("Reproducing experiment '%s'\n", s->task->name);
         fflush(stdout);

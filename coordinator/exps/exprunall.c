@@ -6,6 +6,7 @@
 #include "err.h"
 #include "expcopy.h"
 #include "expqueue.h"
+#include "fs.h"
 #include "job.h"
 #include "log.h"
 #include "par.h"
@@ -91,7 +92,7 @@ static int start(struct work *w, int slot, struct err *e)
         .slots = 1,
         .threads = w->opt->slots > 1 ? (cores > 0 ? cores : 1) : 0,
     };
-    if (w->runner->ops->start(w->runner, &j, e) < 0) {
+    if (fs_mkdirs_for(j.log_path, e) < 0 || w->runner->ops->start(w->runner, &j, e) < 0) {
         return err_wrap(e, "cannot start the experiment '%s'", s->task.name);
     }
     s->busy = true;
