@@ -8,6 +8,7 @@
 #include "json.h"
 #include "path.h"
 #include "proc.h"
+#include "tracking.h"
 
 #include <hiredis/hiredis.h>
 
@@ -177,7 +178,8 @@ static void save_diff(struct arena *a, const char *project, const char *run, str
 
     if (git(project, argv, DIFF_BYTES, &diff) && diff.n) {
         const char *name = arena_printf(a, ".nephron/runs/%s/git.diff", run);
-        const char *path = path_join(a, project, name);
+        const char *home = tracking_told_project(); /* a copy goes away with what is in it */
+        const char *path = path_join(a, home != NULL ? home : project, name);
         if (fs_mkdirs_for(path, &ignored) == 0 &&
             fs_write_atomic(path, diff.p, diff.n, 0600, &ignored) == 0) {
             out->diff_path = name;

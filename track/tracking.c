@@ -107,6 +107,12 @@ static int read_section(struct tracking *t, const struct value *section, const c
     return 0;
 }
 
+const char *tracking_told_project(void)
+{
+    const char *told = getenv("NEPHRON_PROJECT");
+    return told != NULL && told[0] == '/' ? told : NULL;
+}
+
 int tracking_load(struct tracking *t, const char *project, struct err *e)
 {
     struct arena a;
@@ -117,10 +123,10 @@ int tracking_load(struct tracking *t, const char *project, struct err *e)
     *t = (struct tracking){.prefix = "nephron:", .log_lines = LOG_LINES_DEFAULT};
     arena_init(&a);
     const char *cwd = path_cwd(&a);
-    const char *told = getenv("NEPHRON_PROJECT");
-    const char *root = told && told[0] == '/' ? told
-                       : project              ? path_absolute(&a, cwd, project)
-                                              : tracking_project(&a, cwd);
+    const char *told = tracking_told_project();
+    const char *root = told      ? told
+                       : project ? path_absolute(&a, cwd, project)
+                                 : tracking_project(&a, cwd);
     const char *file = path_join(&a, root, "config/config.yaml");
     struct value *doc =
         yaml_load(&a, file, &(struct yaml_options){.name = "config/config.yaml"}, &missing);

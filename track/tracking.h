@@ -36,6 +36,9 @@ struct tracking {
  * with a dvc.yaml, else `cwd`. The text is in the arena. */
 char *tracking_project(struct arena *a, const char *cwd);
 
+/* NEPHRON_PROJECT, when it is an absolute path; else NULL. */
+const char *tracking_told_project(void);
+
 /* Reads the settings of `project` (NULL: that of the current folder). ERR_CONFIG for a bad value,
  * ERR_FORMAT for a broken file; *t then needs no release. */
 int tracking_load(struct tracking *t, const char *project, struct err *e);

@@ -163,7 +163,7 @@ static int store_ref(struct session *s, struct typed *t, struct exprun_result *r
                      struct err *e)
 {
     const char *ref = expcommit_ref(&s->arena, t->task.baseline, t->task.name);
-    if (expcommit_store(&s->repo, ref, t->task.repro.force, "run", result->commit, e) < 0) {
+    if (expcommit_store(&s->repo, ref, t->task.repro.force, result->commit, e) < 0) {
         return -1;
     }
     say_ran(t->task.name, t->temp, t->task.repro.quiet);
@@ -211,7 +211,7 @@ static int queue_one(struct session *s, struct typed *t, const struct value *fil
     struct expqueue q = {&s->repo, &s->arena};
     struct exptask task = t->task;
     task.name = name;
-    if (exprun_begin(&s->repo, &task, &s->arena, "run", e) < 0 || stash(s, &task, files, e) < 0 ||
+    if (exprun_begin(&s->repo, &task, &s->arena, e) < 0 || stash(s, &task, files, e) < 0 ||
         expqueue_put(&q, &task, e) < 0) {
         return -1;
     }
@@ -271,7 +271,7 @@ static int run_typed(struct session *s, struct typed *t)
         return queue_all(s, t, files, sweep, &e) == 0 ? 0 : session_fail(&e, 255);
     }
     t->temp = t->temp || t->task.repro.dry;
-    if (exprun_begin(&s->repo, &t->task, &s->arena, "run", &e) < 0) {
+    if (exprun_begin(&s->repo, &t->task, &s->arena, &e) < 0) {
         return session_fail(&e, 255);
     }
     return run_one(s, t, files);

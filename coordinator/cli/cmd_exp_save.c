@@ -63,7 +63,7 @@ static int save(struct session *s, struct typed *t)
     const struct expsave x = {
         .task = &t->task, .untracked = paths, .untracked_count = t->untracked.count};
     if (session_lock(s, "nephron exp save", &e) < 0 ||
-        exprun_begin(&s->repo, &t->task, &s->arena, "save", &e) < 0 ||
+        exprun_begin(&s->repo, &t->task, &s->arena, &e) < 0 ||
         expsave_run(s->store, &s->graph, &x, commit, &e) < 0) {
         return sync_fail(&e, "failed to save experiment");
     }

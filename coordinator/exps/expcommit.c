@@ -64,12 +64,12 @@ int expcommit_find(const struct repo *r, const char *ref, char commit[65], struc
     return rc;
 }
 
-int expcommit_conflict(const char *name, const char *command, struct err *e)
+int expcommit_conflict(const char *name, struct err *e)
 {
     return err_set(e, ERR_BUSY,
                    "Experiment conflicts with existing experiment '%s'. To overwrite the existing "
-                   "experiment run:\n\n\tnephron exp %s -f ...\n\n",
-                   name, command);
+                   "experiment run:\n\n\tnephron exp run -f ...\n\n",
+                   name);
 }
 
 static bool same_files(const struct repo *r, const char *x, const char *y)
@@ -78,8 +78,8 @@ static bool same_files(const struct repo *r, const char *x, const char *y)
     return git_run(r, args, NULL, NULL) == 0;
 }
 
-int expcommit_store(const struct repo *r, const char *ref, bool force, const char *command,
-                    char commit[65], struct err *e)
+int expcommit_store(const struct repo *r, const char *ref, bool force, char commit[65],
+                    struct err *e)
 {
     char old[65];
     if (expcommit_find(r, ref, old, e) < 0) {
@@ -90,7 +90,7 @@ int expcommit_store(const struct repo *r, const char *ref, bool force, const cha
     }
     if (old[0] != 0 && !force) {
         if (!same_files(r, old, commit)) {
-            return expcommit_conflict(ref, command, e);
+            return expcommit_conflict(ref, e);
         }
         snprintf(commit, 65, "%s", old);
         return 0;

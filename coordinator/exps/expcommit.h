@@ -37,11 +37,11 @@ int expcommit_make(const struct repo *r, const struct expcommit *x, char commit[
 const char *expcommit_ref(struct arena *a, const char *baseline, const char *name);
 /* The commit that a ref names; "" when there is none. */
 int expcommit_find(const struct repo *r, const char *ref, char commit[65], struct err *e);
-/* ERR_BUSY "Experiment conflicts with existing experiment …"; `command`: run, save. */
-int expcommit_conflict(const char *name, const char *command, struct err *e);
+/* ERR_BUSY "Experiment conflicts with existing experiment …". */
+int expcommit_conflict(const char *name, struct err *e);
 /* Points the ref to `commit`. Where it names another one and not `force`: fine when both have the same files (the ref stays as it
  * is, and `commit` becomes that one), else the conflict. */
-int expcommit_store(const struct repo *r, const char *ref, bool force, const char *command,
-                    char commit[65], struct err *e);
+int expcommit_store(const struct repo *r, const char *ref, bool force, char commit[65],
+                    struct err *e);
 
 #endif

@@ -38,8 +38,7 @@ static int choose_name(const struct repo *r, struct exptask *t, struct arena *a,
     return err_set(e, ERR_LIMIT, "no free name for the experiment; give it one with -n");
 }
 
-int exprun_begin(const struct repo *r, struct exptask *t, struct arena *a, const char *command,
-                 struct err *e)
+int exprun_begin(const struct repo *r, struct exptask *t, struct arena *a, struct err *e)
 {
     struct git_head head;
     char taken[65];
@@ -64,7 +63,7 @@ int exprun_begin(const struct repo *r, struct exptask *t, struct arena *a, const
         expcommit_find(r, expcommit_ref(a, t->baseline, t->name), taken, e) < 0) {
         return -1;
     }
-    return taken[0] != 0 && !t->repro.force ? expcommit_conflict(t->name, command, e) : 0;
+    return taken[0] != 0 && !t->repro.force ? expcommit_conflict(t->name, e) : 0;
 }
 
 /* ---- parameters ---- */

@@ -268,7 +268,7 @@ static int keep_success(struct expqueue *q, struct exptask *t, const char *commi
     char id[65];
     memcpy(id, commit, strlen(commit) + 1);
     const char *ref = expcommit_ref(q->arena, t->baseline, t->name);
-    if (expcommit_store(q->repo, ref, t->repro.force, "run", id, &why) < 0) {
+    if (expcommit_store(q->repo, ref, t->repro.force, id, &why) < 0) {
         return why.code == ERR_BUSY ? keep_failure(q, t, arena_strdup(q->arena, why.text), e)
                                     : err_set(e, why.code, "%s", why.text);
     }

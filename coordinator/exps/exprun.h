@@ -21,8 +21,7 @@ struct value;
  */
 
 /* Checks of a name before anything is touched; a name for none; the baseline. ERR_USAGE without git or commits. */
-int exprun_begin(const struct repo *r, struct exptask *t, struct arena *a, const char *command,
-                 struct err *e);
+int exprun_begin(const struct repo *r, struct exptask *t, struct arena *a, struct err *e);
 
 /* Texts of the params files after the overrides, as a map repo path -> text; nothing is written. */
 struct value *exprun_params(const struct repo *r, struct arena *a, const struct value *files,

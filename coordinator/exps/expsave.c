@@ -135,7 +135,7 @@ int expsave_run(struct store *s, const struct graph *g, const struct expsave *x,
     }
     if (rc == 0) {
         const char *ref = expcommit_ref(&a, x->task->baseline, x->task->name);
-        rc = expcommit_store(s->repo, ref, x->task->repro.force, "save", commit, e);
+        rc = expcommit_store(s->repo, ref, x->task->repro.force, commit, e);
     }
     if (rc == 0) {
         warn_untracked(s, &a, commit);

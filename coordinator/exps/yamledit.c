@@ -167,6 +167,24 @@ static size_t scalar_end(struct str text, size_t at, bool flow)
     return i;
 }
 
+/* What stands for [from, to), with the blanks up to a comment behind it: the comment keeps its column, as with DVC. */
+static void put_scalar(struct edit *x, size_t from, size_t to, struct str now)
+{
+    size_t hash = to;
+    while (hash < x->text.n && x->text.p[hash] == ' ') {
+        hash++;
+    }
+    if (hash == to || hash == x->text.n || x->text.p[hash] != '#') {
+        add_patch(x, from, to, arena_str(x->a, now).p);
+        return;
+    }
+    size_t before = str_utf8_length(str_sub(x->text, from, hash - from));
+    size_t width = str_utf8_length(now);
+    add_patch(x, from, hash,
+              arena_printf(x->a, "%.*s%*s", STR_ARG(now),
+                           before > width ? (int)(before - width) : 1, ""));
+}
+
 /* Patches one scalar in its place. false: it has none of its own. */
 static bool patch_scalar(struct edit *x, const struct value *old, const struct value *now,
                          bool flow)
@@ -185,9 +203,9 @@ static bool patch_scalar(struct edit *x, const struct value *old, const struct v
     bool safe = !flow || now->type != VALUE_STR || b.p[0] == '"' || b.p[0] == '\'' ||
                 strpbrk(b.p, ",[]{}") == NULL;
     if (one_line && safe) {
-        add_patch(x, from, to, arena_strndup(x->a, b.p, b.n));
+        put_scalar(x, from, to, strbuf_str(&b));
     } else if (now->type == VALUE_NULL) {
-        add_patch(x, from, to, "null");
+        put_scalar(x, from, to, STR("null"));
     }
     strbuf_release(&b);
     return (one_line && safe) || now->type == VALUE_NULL;
