@@ -1,6 +1,7 @@
 /* See expcopy.h. */
 #include "expcopy.h"
 
+#include "clock.h"
 #include "config.h"
 #include "err.h"
 #include "fs.h"
@@ -16,6 +17,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const char *copies_dir(const struct repo *r, struct arena *a)
@@ -178,6 +181,25 @@ static bool is_left(const char *lock, int *fd)
     return *fd >= 0 && flock(*fd, LOCK_EX | LOCK_NB) == 0;
 }
 
+/* Indexes of git (gitindex.h) that killed processes left. Their makers may be on other hosts, so age decides. */
+static void sweep_indexes(const struct repo *r, struct arena *a)
+{
+    const char *dir = path_join(a, r->tmp_dir, "exps/nephron");
+    time_t old = (time_t)(clock_wall_ms(&clock_system) / 1000) - 86400;
+    char **names = NULL;
+    size_t count = 0;
+    if (fs_is_dir(dir) && fs_list(a, dir, &names, &count, NULL) < 0) {
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct stat st;
+        const char *path = path_join(a, dir, names[i]);
+        if (strncmp(names[i], "index-", 6) == 0 && stat(path, &st) == 0 && st.st_mtime < old) {
+            fs_remove(path, NULL);
+        }
+    }
+}
+
 int expcopy_sweep(const struct repo *r, size_t *removed, struct err *e)
 {
     struct arena a;
@@ -186,6 +208,7 @@ int expcopy_sweep(const struct repo *r, size_t *removed, struct err *e)
     size_t count = 0, gone = 0;
     const char *dir = copies_dir(r, &a);
     int rc = fs_is_dir(dir) ? fs_list(&a, dir, &names, &count, e) : 0;
+    sweep_indexes(r, &a);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         size_t n = strlen(names[i]);
         if (n < 5 || strcmp(names[i] + n - 5, ".lock") != 0) {
