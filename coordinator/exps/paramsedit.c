@@ -7,7 +7,7 @@
 #include "override.h"
 #include "params.h"
 #include "path.h"
-#include "textlines.h"
+#include "yamltext.h"
 #include "value.h"
 #include "yamledit.h"
 
@@ -75,7 +75,7 @@ static size_t value_end(struct str text, size_t at)
 /* The text with the value on `line` replaced. */
 static bool replace_on_line(struct change *c, unsigned line, const struct value *v, bool python)
 {
-    size_t at = textlines_start(c->text, line);
+    size_t at = yamltext_line(c->text, line);
     const char *equal = memchr(c->text.p + at, '=', c->text.n - at);
     const char *nl = memchr(c->text.p + at, '\n', c->text.n - at);
     if (equal == NULL || (nl != NULL && nl < equal)) {
@@ -87,9 +87,9 @@ static bool replace_on_line(struct change *c, unsigned line, const struct value 
     }
     struct strbuf b;
     strbuf_init(&b);
-    textlines_add(&b, c->text, 0, from);
+    yamltext_add(&b, c->text, 0, from);
     add_literal(&b, v, python);
-    textlines_add(&b, c->text, value_end(c->text, from), c->text.n);
+    yamltext_add(&b, c->text, value_end(c->text, from), c->text.n);
     c->text = arena_str(c->a, strbuf_str(&b));
     strbuf_release(&b);
     return true;

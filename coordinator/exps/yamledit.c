@@ -7,7 +7,7 @@
 
 #include "alloc.h"
 #include "emit.h"
-#include "textlines.h"
+#include "yamltext.h"
 #include "value.h"
 #include "yaml.h"
 
@@ -93,14 +93,14 @@ static bool apply_patches(struct edit *x, struct strbuf *out)
         if (p->from < at) {
             return false;
         }
-        textlines_add(out, x->text, at, p->from);
+        yamltext_add(out, x->text, at, p->from);
         if (p->from == x->text.n) {
-            textlines_end(out);
+            yamltext_end(out);
         }
         strbuf_adds(out, p->text);
         at = p->to;
     }
-    textlines_add(out, x->text, at, x->text.n);
+    yamltext_add(out, x->text, at, x->text.n);
     return true;
 }
 
@@ -192,7 +192,7 @@ static bool patch_scalar(struct edit *x, const struct value *old, const struct v
     if (!value_is_scalar(old) || !value_is_scalar(now) || old->line == 0) {
         return false;
     }
-    size_t from = textlines_offset(x->text, old), to;
+    size_t from = yamltext_offset(x->text, old), to;
     if (from >= x->text.n || (to = scalar_end(x->text, from, flow)) == 0) {
         return false;
     }
@@ -242,7 +242,7 @@ static bool edit_flow(struct edit *x, const struct value *old, const struct valu
 /* Lines [start, end) of the i-th entry, whose map ends at `end`; and where the next begins. */
 static size_t entry_start(struct edit *x, const struct value *map, size_t i)
 {
-    return textlines_start(x->text, map->map.pairs[i].key->line);
+    return yamltext_line(x->text, map->map.pairs[i].key->line);
 }
 
 static bool edit_entry(struct edit *x, const struct value *old, size_t i, const struct value *v,
@@ -251,7 +251,7 @@ static bool edit_entry(struct edit *x, const struct value *old, size_t i, const 
     const struct value_pair *p = &old->map.pairs[i];
     size_t before = x->count;
     if (p->val->type == VALUE_MAP && v->type == VALUE_MAP) {
-        bool flow = p->val->map.count == 0 || textlines_is_flow(x->text, p->val);
+        bool flow = p->val->map.count == 0 || yamltext_is_flow(x->text, p->val);
         if (flow ? edit_flow(x, p->val, v) : edit_map(x, p->val, v, next)) {
             return true;
         }
@@ -260,7 +260,7 @@ static bool edit_entry(struct edit *x, const struct value *old, size_t i, const 
         return true;
     }
     size_t start = entry_start(x, old, i);
-    size_t end = textlines_before_trailer(x->text, start, next);
+    size_t end = yamltext_before_trailer(x->text, start, next);
     add_patch(x, start, end, entry_text(x, p->key, v, p->key->column - 1));
     return true;
 }
@@ -284,7 +284,7 @@ static void add_new_keys(struct edit *x, const struct value *old, const struct v
 /* `end`: where the lines of what follows the map begin. */
 static bool edit_map(struct edit *x, const struct value *old, const struct value *now, size_t end)
 {
-    if (old->map.count == 0 || now->map.count == 0 || textlines_is_flow(x->text, old)) {
+    if (old->map.count == 0 || now->map.count == 0 || yamltext_is_flow(x->text, old)) {
         return false;
     }
     for (size_t i = 0; i < old->map.count; i++) {
@@ -300,7 +300,7 @@ static bool edit_map(struct edit *x, const struct value *old, const struct value
         }
         if (v == NULL) {
             size_t start = entry_start(x, old, i);
-            add_patch(x, start, textlines_before_trailer(x->text, start, next), "");
+            add_patch(x, start, yamltext_before_trailer(x->text, start, next), "");
         } else if (!yamledit_same(p->val, v) && !edit_entry(x, old, i, v, next)) {
             return false;
         }

@@ -14,7 +14,7 @@
 #include "repo.h"
 #include "schema.h"
 #include "stagebuild.h"
-#include "textlines.h"
+#include "yamltext.h"
 #include "yaml.h"
 
 #define DESCRIPTION_MAX 80
@@ -309,16 +309,16 @@ static void insert(struct adding *x, struct str text, struct value *doc, struct 
                    struct strbuf *out)
 {
     struct value *stages = value_get(doc, "stages");
-    struct textlines_entry section =
-        stages ? textlines_entry(text, doc, "stages", text.n) : (struct textlines_entry){0};
+    struct yamltext_entry section =
+        stages ? yamltext_find(text, doc, "stages", text.n) : (struct yamltext_entry){0};
     if (!stages) {
         strbuf_addstr(out, text);
-        textlines_end(out);
+        yamltext_end(out);
         strbuf_adds(out, "stages:\n");
         write_entry(x, body, 2, out);
         return;
     }
-    if (stages->type == VALUE_MAP && textlines_is_flow(text, stages)) {
+    if (stages->type == VALUE_MAP && yamltext_is_flow(text, stages)) {
         rewrite(x, doc, stages, body, out);
         return;
     }
@@ -326,14 +326,14 @@ static void insert(struct adding *x, struct str text, struct value *doc, struct 
     size_t from = section.last ? text.n : section.end, to = from;
     if (stages->type == VALUE_MAP && stages->map.count) {
         indent = stages->map.pairs[0].key->column - 1;
-        struct textlines_entry old = textlines_entry(text, stages, x->add->name, section.end);
+        struct yamltext_entry old = yamltext_find(text, stages, x->add->name, section.end);
         from = old.found ? old.start : from;
         to = old.found ? old.end : to;
     }
-    textlines_add(out, text, 0, from);
-    textlines_end(out);
+    yamltext_add(out, text, 0, from);
+    yamltext_end(out);
     write_entry(x, body, indent, out);
-    textlines_add(out, text, to, text.n);
+    yamltext_add(out, text, to, text.n);
 }
 
 static bool has_stage(const struct value *doc, const char *name)
@@ -396,24 +396,24 @@ static int refuse_unknown(const char *shown, const char *name, struct err *e)
 static void freeze_map(struct str text, const struct value *map, size_t end, bool frozen,
                        struct strbuf *out)
 {
-    struct textlines_entry line = textlines_entry(text, map, "frozen", end);
-    if (textlines_is_flow(text, map)) {
-        size_t at = textlines_offset(text, map);
+    struct yamltext_entry line = yamltext_find(text, map, "frozen", end);
+    if (yamltext_is_flow(text, map)) {
+        size_t at = yamltext_offset(text, map);
         at += at < text.n; /* after the brace */
-        textlines_add(out, text, 0, at);
+        yamltext_add(out, text, 0, at);
         strbuf_addf(out, "frozen: %s, ", frozen ? "true" : "false");
-        textlines_add(out, text, at, text.n);
+        yamltext_add(out, text, at, text.n);
         return;
     }
     unsigned indent = map->map.count ? map->map.pairs[0].key->column - 1 : 0;
     size_t from = line.found ? line.start : end, to = line.found ? line.end : end;
-    textlines_add(out, text, 0, from);
+    yamltext_add(out, text, 0, from);
     if (frozen) {
-        textlines_end(out);
+        yamltext_end(out);
         strbuf_pad(out, ' ', indent);
         strbuf_adds(out, "frozen: true\n");
     }
-    textlines_add(out, text, to, text.n);
+    yamltext_add(out, text, to, text.n);
 }
 
 static int set_frozen(struct arena *a, struct str text, const char *shown, const char *name,
@@ -437,17 +437,17 @@ static int set_frozen(struct arena *a, struct str text, const char *shown, const
         strbuf_addstr(out, text);
         return 0;
     }
-    if (have && textlines_is_flow(text, map)) {
-        size_t at = textlines_offset(text, have);
-        textlines_add(out, text, 0, at);
+    if (have && yamltext_is_flow(text, map)) {
+        size_t at = yamltext_offset(text, have);
+        yamltext_add(out, text, 0, at);
         strbuf_adds(out, frozen ? "true" : "false");
-        textlines_add(out, text, at + (have->b ? 4 : 5), text.n);
+        yamltext_add(out, text, at + (have->b ? 4 : 5), text.n);
         return 0;
     }
-    size_t end = textlines_before_trailer(text, 0, text.n);
+    size_t end = yamltext_before_trailer(text, 0, text.n);
     if (name) {
-        struct textlines_entry section = textlines_entry(text, doc, "stages", text.n);
-        end = textlines_entry(text, stages, name, section.end).end;
+        struct yamltext_entry section = yamltext_find(text, doc, "stages", text.n);
+        end = yamltext_find(text, stages, name, section.end).end;
     }
     freeze_map(text, map, end, frozen, out);
     return 0;
@@ -476,18 +476,18 @@ static int remove_stage(struct arena *a, struct str text, const char *shown, con
                    ? err_set(e, ERR_USAGE, "cannot remove a parametrized stage: '%s'", name)
                    : refuse_unknown(shown, name, e);
     }
-    struct textlines_entry section = textlines_entry(text, doc, "stages", text.n);
-    struct textlines_entry x = textlines_entry(text, stages, name, section.end);
+    struct yamltext_entry section = yamltext_find(text, doc, "stages", text.n);
+    struct yamltext_entry x = yamltext_find(text, stages, name, section.end);
     *empty = stages->map.count == 1;
-    if (textlines_is_flow(text, stages)) {
+    if (yamltext_is_flow(text, stages)) {
         return err_set(
             e, ERR_FORMAT,
             "'%s', line %u: stages in flow style ({…}) cannot be edited; write one key a "
             "line",
             shown, stages->line);
     }
-    textlines_add(out, text, 0, x.start);
-    textlines_add(out, text, x.end, text.n);
+    yamltext_add(out, text, 0, x.start);
+    yamltext_add(out, text, x.end, text.n);
     return 0;
 }
 

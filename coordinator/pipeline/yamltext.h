@@ -1,5 +1,5 @@
-#ifndef NEPHRON_TEXTLINES_H
-#define NEPHRON_TEXTLINES_H
+#ifndef NEPHRON_YAMLTEXT_H
+#define NEPHRON_YAMLTEXT_H
 
 #include "str.h"
 
@@ -12,24 +12,24 @@ struct value;
  * offsets are bytes. */
 
 /* Offset of the start of line n (from 1); the end of the text beyond the last. */
-size_t textlines_start(struct str text, unsigned n);
+size_t yamltext_line(struct str text, unsigned n);
 /* Offset of the value's first character: columns count characters, not bytes. */
-size_t textlines_offset(struct str text, const struct value *v);
+size_t yamltext_offset(struct str text, const struct value *v);
 /* `end` moved up over blank lines and comments, but not above `from`. */
-size_t textlines_before_trailer(struct str text, size_t from, size_t end);
+size_t yamltext_before_trailer(struct str text, size_t from, size_t end);
 
-struct textlines_entry {
+struct yamltext_entry {
     size_t start, end; /* of its lines; blank lines and comments after it are not part of it */
     bool found, last;
 };
 /* The lines of `key` in the map, whose own lines end at `map_end`. */
-struct textlines_entry textlines_entry(struct str text, const struct value *map, const char *key,
-                                       size_t map_end);
+struct yamltext_entry yamltext_find(struct str text, const struct value *map, const char *key,
+                                    size_t map_end);
 /* The map is written {a: 1}, or was made by the program. */
-bool textlines_is_flow(struct str text, const struct value *map);
+bool yamltext_is_flow(struct str text, const struct value *map);
 
-void textlines_add(struct strbuf *out, struct str text, size_t from, size_t to);
+void yamltext_add(struct strbuf *out, struct str text, size_t from, size_t to);
 /* A newline where the last line lacks one. */
-void textlines_end(struct strbuf *out);
+void yamltext_end(struct strbuf *out);
 
 #endif

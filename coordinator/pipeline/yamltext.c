@@ -1,5 +1,5 @@
-/* See textlines.h. */
-#include "textlines.h"
+/* See yamltext.h. */
+#include "yamltext.h"
 
 #include "value.h"
 
@@ -17,7 +17,7 @@ static size_t line_break(struct str text, size_t at)
     return p[0] == 0xe2 && left > 2 && p[1] == 0x80 && (p[2] & 0xfe) == 0xa8 ? 3 : 0;
 }
 
-size_t textlines_start(struct str text, unsigned n)
+size_t yamltext_line(struct str text, unsigned n)
 {
     size_t at = 0;
     for (unsigned i = 1; i < n && at < text.n;) {
@@ -28,9 +28,9 @@ size_t textlines_start(struct str text, unsigned n)
     return at;
 }
 
-size_t textlines_offset(struct str text, const struct value *v)
+size_t yamltext_offset(struct str text, const struct value *v)
 {
-    size_t at = textlines_start(text, v->line);
+    size_t at = yamltext_line(text, v->line);
     for (unsigned i = 1; i < v->column && at < text.n; i++) {
         for (at++; at < text.n && ((unsigned char)text.p[at] & 0xc0) == 0x80; at++) {
         }
@@ -44,7 +44,7 @@ static bool is_blank_or_comment(struct str line)
     return line.n == 0 || line.p[0] == '#';
 }
 
-size_t textlines_before_trailer(struct str text, size_t from, size_t end)
+size_t yamltext_before_trailer(struct str text, size_t from, size_t end)
 {
     while (end > from) {
         size_t start = end - 1;
@@ -59,35 +59,35 @@ size_t textlines_before_trailer(struct str text, size_t from, size_t end)
     return end;
 }
 
-struct textlines_entry textlines_entry(struct str text, const struct value *map, const char *key,
-                                       size_t map_end)
+struct yamltext_entry yamltext_find(struct str text, const struct value *map, const char *key,
+                                    size_t map_end)
 {
-    struct textlines_entry x = {0};
+    struct yamltext_entry x = {0};
     for (size_t i = 0; i < map->map.count && !x.found; i++) {
         if (value_get(map, key) != map->map.pairs[i].val) {
             continue;
         }
         x.found = true;
-        x.start = textlines_start(text, map->map.pairs[i].key->line);
+        x.start = yamltext_line(text, map->map.pairs[i].key->line);
         x.last = i + 1 == map->map.count;
-        x.end = x.last ? map_end : textlines_start(text, map->map.pairs[i + 1].key->line);
-        x.end = textlines_before_trailer(text, x.start, x.end);
+        x.end = x.last ? map_end : yamltext_line(text, map->map.pairs[i + 1].key->line);
+        x.end = yamltext_before_trailer(text, x.start, x.end);
     }
     return x;
 }
 
-bool textlines_is_flow(struct str text, const struct value *map)
+bool yamltext_is_flow(struct str text, const struct value *map)
 {
-    size_t at = textlines_offset(text, map);
+    size_t at = yamltext_offset(text, map);
     return map->line == 0 || at >= text.n || text.p[at] == '{';
 }
 
-void textlines_add(struct strbuf *out, struct str text, size_t from, size_t to)
+void yamltext_add(struct strbuf *out, struct str text, size_t from, size_t to)
 {
     strbuf_add(out, text.p + from, to > from ? to - from : 0);
 }
 
-void textlines_end(struct strbuf *out)
+void yamltext_end(struct strbuf *out)
 {
     if (out->n && out->p[out->n - 1] != '\n') {
         strbuf_addch(out, '\n');
