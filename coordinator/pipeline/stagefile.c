@@ -15,7 +15,6 @@
 #include "schema.h"
 #include "stagebuild.h"
 #include "yamltext.h"
-#include "yaml.h"
 
 #define DESCRIPTION_MAX 80
 
@@ -61,11 +60,34 @@ static struct value *deps_value(struct adding *x)
     return list;
 }
 
-/* -p arguments: file -> keys, files by name, keys sorted; those of params.yaml first and bare. */
+struct value *stagefile_params(struct arena *a, const struct value *files)
+{
+    struct value *names = value_list(a), *all = value_list(a), *others = value_list(a);
+    for (size_t i = 0; i < files->map.count; i++) {
+        value_push(a, names, files->map.pairs[i].key);
+    }
+    sort_list(names);
+    for (size_t i = 0; i < names->list.count; i++) {
+        struct value *keys = value_get_str(files, names->list.items[i]->s);
+        sort_list(keys);
+        if (keys->list.count && str_is(names->list.items[i]->s, "params.yaml")) {
+            all = keys;
+        } else {
+            struct value *entry = value_map(a);
+            value_set_key(a, entry, names->list.items[i], keys->list.count ? keys : value_null(a));
+            value_push(a, others, entry);
+        }
+    }
+    for (size_t i = 0; i < others->list.count; i++) {
+        value_push(a, all, others->list.items[i]);
+    }
+    return all;
+}
+
 static struct value *params_value(struct adding *x)
 {
     struct arena *a = &x->a;
-    struct value *files = value_map(a), *names = value_list(a), *bare = value_list(a);
+    struct value *files = value_map(a);
     for (size_t i = 0; i < x->add->param_count; i++) {
         const char *typed = x->add->params[i], *colon = strrchr(typed, ':');
         const char *file = colon && colon > typed ? arena_strndup(a, typed, (size_t)(colon - typed))
@@ -74,7 +96,6 @@ static struct value *params_value(struct adding *x)
         struct value *list = value_get(files, file);
         if (!list) {
             value_set(a, files, file, list = value_list(a));
-            value_push(a, names, value_cstr(a, file));
         }
         while (str_split(&keys, ',', &part)) {
             if (part.n) {
@@ -82,27 +103,7 @@ static struct value *params_value(struct adding *x)
             }
         }
     }
-    sort_list(names);
-    struct value *others = value_list(a);
-    for (size_t i = 0; i < names->list.count; i++) {
-        struct value *keys = value_get_str(files, names->list.items[i]->s);
-        sort_list(keys);
-        if (keys->list.count && str_is(names->list.items[i]->s, "params.yaml")) {
-            bare = keys;
-        } else {
-            struct value *entry = value_map(a);
-            value_set_key(a, entry, names->list.items[i], keys->list.count ? keys : value_null(a));
-            value_push(a, others, entry);
-        }
-    }
-    struct value *all = value_list(a);
-    for (size_t i = 0; i < bare->list.count; i++) {
-        value_push(a, all, bare->list.items[i]);
-    }
-    for (size_t i = 0; i < others->list.count; i++) {
-        value_push(a, all, others->list.items[i]);
-    }
-    return all;
+    return stagefile_params(a, files);
 }
 
 static int compare_outs(const void *x, const void *y)

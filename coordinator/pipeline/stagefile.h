@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct arena;
 struct err;
 struct graph;
 struct pipeline;
@@ -53,6 +54,10 @@ void stagefile_join_command(char *const *words, size_t count, struct strbuf *cmd
 int stagefile_add_stage(const struct repo *r, const struct pipeline *p,
                         const struct stagefile_add *add, struct str text, struct strbuf *out,
                         struct err *e);
+
+/* `params` of a stage from a map of files to lists of keys, as DVC writes it: files by name, keys
+ * sorted, those of params.yaml first and bare. Lists may be reordered; both live in `a`. */
+struct value *stagefile_params(struct arena *a, const struct value *files);
 
 /* freeze/unfreeze: sets or drops `frozen: true` of a stage (dvc.yaml) or of the whole file (name
  * NULL: .dvc). */

@@ -1,8 +1,4 @@
-/*
- * dvcfile: writing and editing .dvc files. Editing works on lines: a file in block style (all that
- * DVC writes and nearly all that people write) keeps every byte but the fields that changed;
- * anything else is parsed and written anew.
- */
+/* dvcfile: writing and editing .dvc files. */
 #include "dvcfile.h"
 
 #include "alloc.h"
@@ -12,9 +8,9 @@
 #include "json.h"
 #include "value.h"
 #include "yaml.h"
+#include "yamledit.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { FIELD_MD5, FIELD_SIZE, FIELD_NFILES, FIELD_ISEXEC, FIELD_HASH, FIELD_COUNT };
@@ -118,223 +114,35 @@ void dvcfile_new_import(struct strbuf *out, const struct dvcfile_import *x)
     arena_release(&a);
 }
 
-/* ---- lines ---- */
+/* ---- edits ---- */
 
-struct lines {
-    struct str *items;
-    size_t count, capacity;
-};
-
-static void split_lines(struct str text, struct lines *l)
+/* The map at `index` of list `key`; NULL with ERR_FORMAT when there is none. */
+static struct value *find_item(const struct value *doc, const char *key, size_t index,
+                               struct err *e)
 {
-    for (size_t at = 0; at < text.n;) {
-        const char *nl = memchr(text.p + at, '\n', text.n - at);
-        size_t n = nl ? (size_t)(nl - text.p) + 1 - at : text.n - at;
-        ARRAY_RESERVE(l->items, l->count, l->capacity, 1);
-        l->items[l->count++] = (struct str){text.p + at, n};
-        at += n;
-    }
-}
-
-static size_t indent_of(struct str line)
-{
-    size_t i = 0;
-    while (i < line.n && line.p[i] == ' ') {
-        i++;
-    }
-    return i;
-}
-
-static bool is_blank(struct str line)
-{
-    size_t i = indent_of(line);
-    return i == line.n || line.p[i] == '\n' || line.p[i] == '\r' || line.p[i] == '#';
-}
-
-static bool has_key(struct str line, size_t column, const char *key)
-{
-    size_t n = strlen(key);
-    return line.n > column + n && !strncmp(line.p + column, key, n) && line.p[column + n] == ':' &&
-           (line.n == column + n + 1 || strchr(" \n\r", line.p[column + n + 1]));
-}
-
-/* Where an item of a list stands: its lines [from, to) and the column of its keys. */
-struct span {
-    size_t from, to, column;
-};
-
-/* The line of the index-th "- " at the list's indent; l->count when there is none. */
-static size_t find_dash(const struct lines *l, size_t i, size_t dash, size_t index)
-{
-    for (; i < l->count; i++) {
-        struct str line = l->items[i];
-        if (is_blank(line) || indent_of(line) > dash) {
-            continue;
-        }
-        bool starts = indent_of(line) == dash && line.n >= dash + 3 && line.p[dash] == '-' &&
-                      line.p[dash + 1] == ' ';
-        if (!starts) {
-            return l->count;
-        }
-        if (index-- == 0) {
-            return i;
-        }
-    }
-    return l->count;
-}
-
-static bool find_item(const struct lines *l, const char *key, size_t index, struct span *s)
-{
-    size_t i = 0;
-    while (i < l->count && !has_key(l->items[i], 0, key)) {
-        i++;
-    }
-    if (i == l->count || str_trim(l->items[i]).n != strlen(key) + 1) {
-        return false;
-    }
-    for (i++; i < l->count && is_blank(l->items[i]); i++) {
-    }
-    size_t dash = i < l->count ? indent_of(l->items[i]) : 0;
-    s->from = find_dash(l, i, dash, index);
-    if (s->from == l->count) {
-        return false;
-    }
-    s->column = dash + 2;
-    s->to = s->from + 1;
-    while (s->to < l->count && (is_blank(l->items[s->to]) || indent_of(l->items[s->to]) > dash)) {
-        s->to++;
-    }
-    /* blank lines and comments at the end belong to what follows */
-    while (s->to > s->from + 1 && is_blank(l->items[s->to - 1])) {
-        s->to--;
-    }
-    return !strchr(" {[&*!|>", l->items[s->from].p[s->column]);
-}
-
-/* The end of the scalar that starts at `from` in a line: before a comment, blanks and the newline.
- */
-static size_t scalar_end(struct str line, size_t from)
-{
-    size_t end = from;
-    char quote = from < line.n && (line.p[from] == '\'' || line.p[from] == '"') ? line.p[from] : 0;
-    for (size_t i = from; i < line.n && line.p[i] != '\n' && line.p[i] != '\r'; i++) {
-        if (quote ? (i > from && line.p[i] == quote) : line.p[i] != ' ') {
-            end = i + 1;
-        }
-        if (quote ? end > from : (line.p[i] == ' ' && i + 1 < line.n && line.p[i + 1] == '#')) {
-            break;
-        }
-    }
-    return end;
-}
-
-static void put_scalar(struct strbuf *out, const struct value *v, size_t column)
-{
-    emit_scalar(out, v, (unsigned)column, (unsigned)column + 80);
-}
-
-/* Rewrites one item. false: a field is not on a line of its own. */
-static bool edit_item(const struct lines *l, const struct span *s, const struct hash *hash,
-                      struct arena *a, struct strbuf *out)
-{
-    bool done[FIELD_COUNT] = {false};
-    bool first = true; /* the next key kept goes on the dash's line */
-    for (size_t i = s->from; i < s->to; i++) {
-        struct str line = l->items[i];
-        if (i > s->from && (is_blank(line) || indent_of(line) > s->column)) {
-            strbuf_addstr(out, line);
-            continue;
-        }
-        int f = 0;
-        while (f < FIELD_COUNT && !has_key(line, s->column, field_names[f])) {
-            f++;
-        }
-        struct value *v = f < FIELD_COUNT ? field_value(a, hash, f) : NULL;
-        if (f < FIELD_COUNT && !v) {
-            continue;
-        }
-        if (first) {
-            strbuf_add(out, l->items[s->from].p, s->column);
-        } else {
-            strbuf_add(out, line.p, s->column);
-        }
-        first = false;
-        if (f == FIELD_COUNT) {
-            strbuf_add(out, line.p + s->column, line.n - s->column);
-            continue;
-        }
-        size_t at = s->column + strlen(field_names[f]) + 1;
-        if (at >= line.n || line.p[at] != ' ') {
-            return false;
-        }
-        strbuf_add(out, line.p + s->column, at + 1 - s->column);
-        put_scalar(out, v, at + 1);
-        size_t end = scalar_end(line, at + 1);
-        strbuf_add(out, line.p + end, line.n - end);
-        done[f] = true;
-    }
-    if (out->n && out->p[out->n - 1] != '\n') {
-        strbuf_addch(out, '\n');
-    }
-    for (int f = 0; f < FIELD_COUNT; f++) {
-        struct value *v = done[f] ? NULL : field_value(a, hash, f);
-        if (v) {
-            strbuf_pad(out, ' ', s->column);
-            strbuf_addf(out, "%s: ", field_names[f]);
-            put_scalar(out, v, s->column + strlen(field_names[f]) + 2);
-            strbuf_addch(out, '\n');
-        }
-    }
-    return true;
-}
-
-static int edit_by_value(struct str text, const char *key, size_t index, const struct hash *hash,
-                         struct strbuf *out, struct err *e)
-{
-    struct arena a;
-    arena_init(&a);
-    int rc = -1;
-    struct value *doc = yaml_parse(&a, text, NULL, e);
-    struct value *list = doc ? value_get(doc, key) : NULL;
-    if (doc && (!list || list->type != VALUE_LIST || index >= list->list.count ||
-                list->list.items[index]->type != VALUE_MAP)) {
+    const struct value *list = value_get(doc, key);
+    if (!list || list->type != VALUE_LIST || index >= list->list.count ||
+        list->list.items[index]->type != VALUE_MAP) {
         err_set(e, ERR_FORMAT, "no item %zu in '%s'", index, key);
-    } else if (doc) {
-        put_fields(&a, list->list.items[index], hash);
-        strbuf_reset(out);
-        emit_yaml(out, doc, NULL);
-        rc = 0;
+        return NULL;
     }
-    arena_release(&a);
-    return rc;
+    return list->list.items[index];
 }
 
 int dvcfile_edit(struct str text, const char *key, size_t index, const struct hash *hash,
                  struct strbuf *out, struct err *e)
 {
-    struct lines l = {0};
-    struct span s;
     struct arena a;
     arena_init(&a);
-    split_lines(text, &l);
-    size_t start = out->n;
-    bool ok = find_item(&l, key, index, &s);
-    for (size_t i = 0; ok && i < l.count; i++) {
-        if (i == s.from) {
-            ok = edit_item(&l, &s, hash, &a, out);
-            i = s.to;
-        }
-        if (ok && i < l.count) {
-            strbuf_addstr(out, l.items[i]);
-        }
+    int rc = -1;
+    struct value *doc = yaml_parse(&a, text, NULL, e);
+    struct value *item = doc ? find_item(doc, key, index, e) : NULL;
+    if (item) {
+        put_fields(&a, item, hash);
+        rc = yamledit_apply(text, doc, out, e);
     }
-    free(l.items);
     arena_release(&a);
-    if (!ok) {
-        strbuf_truncate(out, start);
-        return edit_by_value(text, key, index, hash, out, e);
-    }
-    return 0;
+    return rc;
 }
 
 int dvcfile_renew_md5(struct str text, struct strbuf *out, struct err *e)
@@ -342,30 +150,59 @@ int dvcfile_renew_md5(struct str text, struct strbuf *out, struct err *e)
     struct arena a;
     char md5[33];
     arena_init(&a);
+    int rc = -1;
     struct value *doc = yaml_parse(&a, text, NULL, e);
-    bool done = false;
-    if (!doc) {
-        arena_release(&a);
-        return -1;
+    if (doc) {
+        dvcfile_stage_md5(doc, md5);
+        value_set(&a, doc, "md5", value_cstr(&a, md5));
+        rc = yamledit_apply(text, doc, out, e);
     }
-    dvcfile_stage_md5(doc, md5);
-    struct lines l = {0};
-    split_lines(text, &l);
-    for (size_t i = 0; i < l.count; i++) {
-        if (!done && has_key(l.items[i], 0, "md5")) {
-            size_t end = scalar_end(l.items[i], 5);
-            strbuf_addf(out, "md5: %s%.*s", md5, (int)(l.items[i].n - end), l.items[i].p + end);
-            done = true;
-        } else {
-            strbuf_addstr(out, l.items[i]);
-        }
-    }
-    if (!done) {
-        strbuf_addf(out, "%smd5: %s\n", out->n && out->p[out->n - 1] != '\n' ? "\n" : "", md5);
-    }
-    free(l.items);
     arena_release(&a);
-    return 0;
+    return rc;
+}
+
+/* What an update of an import says of its source. */
+static void put_source(struct arena *a, struct value *dep, const struct dvcfile_import *x)
+{
+    if (x->repo_url) {
+        struct value *repo = value_get(dep, "repo");
+        if (!repo || repo->type != VALUE_MAP) {
+            value_set(a, dep, "repo", repo_value(a, x));
+            return;
+        }
+        if (x->rev) {
+            value_set(a, repo, "rev", value_cstr(a, x->rev));
+        }
+        value_set(a, repo, "rev_lock", value_cstr(a, x->rev_lock));
+        return;
+    }
+    put_fields(a, dep, x->dep);
+    if (x->etag) {
+        value_set(a, dep, "checksum", value_cstr(a, x->etag));
+    } else {
+        value_remove(dep, "checksum");
+    }
+}
+
+int dvcfile_edit_import(struct str text, const struct dvcfile_import *x, struct strbuf *out,
+                        struct err *e)
+{
+    struct arena a;
+    char md5[33];
+    arena_init(&a);
+    int rc = -1;
+    struct value *doc = yaml_parse(&a, text, NULL, e);
+    struct value *dep = doc ? find_item(doc, "deps", 0, e) : NULL;
+    struct value *item = dep ? find_item(doc, "outs", 0, e) : NULL;
+    if (item) {
+        put_source(&a, dep, x);
+        put_fields(&a, item, x->out);
+        dvcfile_stage_md5(doc, md5);
+        value_set(&a, doc, "md5", value_cstr(&a, md5));
+        rc = yamledit_apply(text, doc, out, e);
+    }
+    arena_release(&a);
+    return rc;
 }
 
 /* ---- md5 of an import ---- */

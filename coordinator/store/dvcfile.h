@@ -18,7 +18,7 @@ struct value;
  *     hash: md5
  *     path: data
  * An existing one is edited as text: only md5, size, nfiles, isexec and hash of the item change;
- * comments, order, quotes, desc, meta and unknown keys stay as the person left them.
+ * comments, order, quotes, desc, meta and unknown keys stay as the person left them (yamledit.h).
  */
 
 /* A file of `dvc add`: one out. */
@@ -32,10 +32,14 @@ struct dvcfile_import {
     bool frozen, no_exec;
 };
 void dvcfile_new_import(struct strbuf *out, const struct dvcfile_import *x);
+/* An update of one that stands: what is known of the source (dep, etag, rev, rev_lock), the out's
+ * hash, and the md5 over both. */
+int dvcfile_edit_import(struct str text, const struct dvcfile_import *x, struct strbuf *out,
+                        struct err *e);
 /* After dvcfile_edit of an import: its md5 anew. */
 int dvcfile_renew_md5(struct str text, struct strbuf *out, struct err *e);
 /* Replaces the hash fields of item `index` of list `key` ("outs" or "deps") in `text`. ERR_FORMAT
- * when the text has no such item. A file in flow style is written anew in block style. */
+ * when the text has no such item. */
 int dvcfile_edit(struct str text, const char *key, size_t index, const struct hash *hash,
                  struct strbuf *out, struct err *e);
 /* md5 of an import stage over its canonical JSON (dvc.md §4). `doc` is the parsed file. */

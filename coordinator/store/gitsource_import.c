@@ -97,50 +97,43 @@ int gitsource_import_run(struct store *s, struct arena *a, const struct pipeline
 
 /* ---- update ---- */
 
-/* The .dvc file as a document, and the `repo` of its dependency (NULL: none). */
-static struct value *read_import(struct store *s, struct arena *a, const struct stage *st,
-                                 struct value **repo)
+/* The `repo` of the dependency of a .dvc file; NULL: none. */
+static const struct value *read_import(struct store *s, struct arena *a, const struct stage *st)
 {
     struct strbuf text;
     struct value *doc = NULL;
     strbuf_init(&text);
-    *repo = NULL;
     if (fs_read(repo_abs(s->repo, a, st->file), MAX_FILE, &text, NULL) == 0) {
         doc = yaml_parse(a, strbuf_str(&text), NULL, NULL);
     }
     const struct value *deps = value_get(doc, "deps");
-    if (deps && deps->type == VALUE_LIST && deps->list.count == 1) {
-        *repo = value_get(deps->list.items[0], "repo");
-    }
     strbuf_release(&text);
-    return doc;
+    return deps && deps->type == VALUE_LIST && deps->list.count == 1
+               ? value_get(deps->list.items[0], "repo")
+               : NULL;
 }
 
 bool gitsource_is_import(struct store *s, struct arena *a, const struct stage *st)
 {
-    struct value *repo;
-    read_import(s, a, st, &repo);
+    const struct value *repo = read_import(s, a, st);
     return repo && repo->type == VALUE_MAP && value_as_str(value_get(repo, "url")).n > 0;
 }
 
-/* rev_lock (and rev) of the dependency, then the out's hash and the md5. */
-static int write_update(struct store *s, struct arena *a, const struct stage *st, struct value *doc,
-                        const struct hash *hash, struct err *e)
+static int write_update(struct store *s, struct arena *a, const struct stage *st,
+                        const struct dvcfile_import *now, struct err *e)
 {
-    struct strbuf first, second, text;
-    strbuf_init(&first);
-    strbuf_init(&second);
+    const char *abs = repo_abs(s->repo, a, st->file);
+    struct strbuf old, text;
+    strbuf_init(&old);
     strbuf_init(&text);
-    emit_yaml(&first, doc, NULL);
-    int rc = dvcfile_edit(strbuf_str(&first), "outs", 0, hash, &second, e);
+    int rc = fs_read(abs, MAX_FILE, &old, e);
     if (rc == 0) {
-        rc = dvcfile_renew_md5(strbuf_str(&second), &text, e);
+        rc = dvcfile_edit_import(strbuf_str(&old), now, &text, e);
     }
     if (rc == 0) {
-        rc = fs_write_if_changed(repo_abs(s->repo, a, st->file), text.p, text.n, NULL, e);
+        rc = fs_write_if_changed(abs, text.p, text.n, NULL, e);
     }
-    strbuf_release(&first);
-    strbuf_release(&second);
+    strbuf_release(&old);
     strbuf_release(&text);
     return rc;
 }
@@ -148,7 +141,7 @@ static int write_update(struct store *s, struct arena *a, const struct stage *st
 int gitsource_update(struct store *s, struct arena *a, const struct stage *st, const char *rev,
                      bool no_download, struct err *e)
 {
-    struct value *repo, *doc = read_import(s, a, st, &repo);
+    const struct value *repo = read_import(s, a, st);
     const struct out *o = &st->outs[0];
     const char *url = value_as_str(value_get(repo, "url")).p;
     struct str was = value_as_str(value_get(repo, "rev_lock")),
@@ -171,11 +164,9 @@ int gitsource_update(struct store *s, struct arena *a, const struct stage *st, c
         bring(s, a, url, wanted, st->deps[0].def, o->path, NULL, false, &hash, commit, e) < 0) {
         return -1;
     }
-    if (rev) {
-        value_set(a, repo, "rev", value_cstr(a, rev));
-    }
-    value_set(a, repo, "rev_lock", value_cstr(a, commit));
-    return write_update(s, a, st, doc, &hash, e);
+    const struct dvcfile_import now = {
+        .repo_url = url, .rev = rev, .rev_lock = commit, .out = &hash};
+    return write_update(s, a, st, &now, e);
 }
 
 /* ---- artifacts ---- */

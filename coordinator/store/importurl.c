@@ -283,22 +283,25 @@ static int write_update(struct importing *x, const struct stage *st, struct err 
     return rc;
 }
 
-/* An http source has no hash before it is here: written anew with its etag. */
+/* An http source has no hash before it is here: its etag tells one version from another. */
 static int update_http(struct importing *x, const struct stage *st, struct err *e)
 {
     say_importing(x);
-    struct strbuf text;
+    struct strbuf old, text;
+    strbuf_init(&old);
     strbuf_init(&text);
     int rc = bring(x, e);
     if (rc == 0) {
-        dvcfile_new_import(&text, &(struct dvcfile_import){.dep_path = st->deps[0].def,
-                                                           .out_path = path_basename(x->out),
-                                                           .dep = &x->dep,
-                                                           .out = &x->data,
-                                                           .etag = x->etag,
-                                                           .frozen = st->frozen});
+        rc = fs_read(repo_abs(x->s->repo, x->a, st->file), MAX_FILE, &old, e);
+    }
+    if (rc == 0) {
+        const struct dvcfile_import now = {.dep = &x->dep, .out = &x->data, .etag = x->etag};
+        rc = dvcfile_edit_import(strbuf_str(&old), &now, &text, e);
+    }
+    if (rc == 0) {
         rc = write_text(x, st->file, &text, e);
     }
+    strbuf_release(&old);
     strbuf_release(&text);
     return rc;
 }
