@@ -1,4 +1,4 @@
-/* `plots show`, `plots diff` and `plots templates`. */
+/* `plots show`, `plots diff`, `plots modify` and `plots templates`. */
 
 #include "cmd.h"
 
@@ -7,13 +7,17 @@
 #include "err.h"
 #include "fs.h"
 #include "git.h"
+#include "gitstage.h"
 #include "json.h"
 #include "path.h"
+#include "plotedit.h"
 #include "plotpage.h"
 #include "plotread.h"
 #include "plots.h"
 #include "plotspec.h"
+#include "pipeline.h"
 #include "proc.h"
+#include "repo.h"
 #include "session.h"
 
 #include <ctype.h>
@@ -26,6 +30,19 @@ struct words {
     bool no_header, json, show_vega, split, open, quiet, experiment;
     struct opt_list targets, revs; /* borrowed */
 };
+
+/* How a plot is drawn. */
+#define PROPS_OPTIONS(w)                                                                            \
+    {OPT_STR,       't', "template", "NAME", "how to draw: a template's name or JSON file",         \
+     &(w).template, NULL},                                                                          \
+        {OPT_STR, 'x', NULL, "FIELD", "field of the x axis", &(w).x, NULL},                         \
+        {OPT_STR, 'y', NULL, "FIELD", "field of the y axis", &(w).y, NULL},                         \
+        {OPT_FLAG, 0, "no-header", NULL, "csv and tsv files have no header", &(w).no_header, NULL}, \
+        {OPT_STR, 0, "title", "TEXT", "title of the plot", &(w).title, NULL},                       \
+        {OPT_STR, 0, "x-label", "TEXT", "label of the x axis", &(w).x_label, NULL},                 \
+    {                                                                                               \
+        OPT_STR, 0, "y-label", "TEXT", "label of the y axis", &(w).y_label, NULL                    \
+    }
 
 static struct value *props_of(struct arena *a, const struct words *w)
 {
@@ -49,12 +66,10 @@ static struct value *props_of(struct arena *a, const struct words *w)
 
 /* ---- what is shown ---- */
 
-/* The template of a plot: a file below .dvc/plots or here, or a built-in one. */
-static struct value *find_template(struct session *s, const struct plot *plot, struct err *e)
+/* A template by name: a file below .dvc/plots or here, or a built-in one. */
+static struct value *load_template(struct session *s, const char *name, struct err *e)
 {
     struct arena *a = &s->arena;
-    const struct value *v = value_get(plot->props, "template");
-    const char *name = v && v->type == VALUE_STR ? v->s.p : "linear";
     const char *kept = path_join(a, arena_printf(a, "%s/plots", s->repo.dvc_dir), name);
     const char *const files[] = {kept, arena_printf(a, "%s.json", kept), name};
     for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
@@ -70,6 +85,12 @@ static struct value *find_template(struct session *s, const struct plot *plot, s
                 name);
     }
     return content;
+}
+
+static struct value *find_template(struct session *s, const struct plot *plot, struct err *e)
+{
+    const struct value *v = value_get(plot->props, "template");
+    return load_template(s, v && v->type == VALUE_STR ? v->s.p : "linear", e);
 }
 
 static struct value *spec_of(struct session *s, struct plot *plot, struct value **anchors,
@@ -363,14 +384,7 @@ static int show_or_diff(int argc, char **argv, bool diff)
     struct words w = {0};
     struct opt_list targets = {0}, args = {0};
     const struct opt options[] = {
-        {OPT_STR, 't', "template", "NAME", "how to draw: a template's name or JSON file",
-         &w.template, NULL},
-        {OPT_STR, 'x', NULL, "FIELD", "field of the x axis", &w.x, NULL},
-        {OPT_STR, 'y', NULL, "FIELD", "field of the y axis", &w.y, NULL},
-        {OPT_FLAG, 0, "no-header", NULL, "csv and tsv files have no header", &w.no_header, NULL},
-        {OPT_STR, 0, "title", "TEXT", "title of the plot", &w.title, NULL},
-        {OPT_STR, 0, "x-label", "TEXT", "label of the x axis", &w.x_label, NULL},
-        {OPT_STR, 0, "y-label", "TEXT", "label of the y axis", &w.y_label, NULL},
+        PROPS_OPTIONS(w),
         {OPT_STR, 'o', "out", "DIR", "folder of the page (dvc_plots)", &w.out, NULL},
         {OPT_FLAG, 0, "show-vega", NULL, "print the Vega-Lite specification of one target",
          &w.show_vega, NULL},
@@ -417,6 +431,60 @@ static int plots_diff(int argc, char **argv)
     return show_or_diff(argc, argv, true);
 }
 
+/* ---- plots modify ---- */
+
+static int modify(struct session *s, const struct words *w, struct plotedit *x, struct err *e)
+{
+    const struct stage *st;
+    x->props = props_of(&s->arena, w);
+    if ((w->template && !load_template(s, w->template, e)) ||
+        session_lock(s, "nephron plots modify", e) < 0 ||
+        plotedit_modify(s->store, &s->arena, &s->graph, x, &st, e) < 0) {
+        return -1;
+    }
+    if (st->name && !s->quiet) {
+        printf("Modifying stage '%s' in '%s'\n", st->name,
+               repo_show(&s->repo, &s->arena, st->file));
+    }
+    return gitstage_add(s, &st->file, 1, e);
+}
+
+static int plots_modify(int argc, char **argv)
+{
+    struct words w = {0};
+    struct opt_list unset = {0}, args = {0};
+    const struct opt options[] = {
+        PROPS_OPTIONS(w),
+        {OPT_MULTI, 0, "unset", "PROPERTY...", "take properties off", &unset, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing", &w.quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron plots modify TARGET [OPTION]...",
+        .about = "Writes down how an output of a stage is drawn: in dvc.yaml, at the output. Makes "
+                 "it a plot if it is none.",
+        .examples = "  nephron plots modify loss.csv -x step -y loss --title Loss\n"
+                    "  nephron plots modify loss.csv --unset title",
+        .options = options,
+        .min_args = 1,
+        .max_args = 1};
+    int code;
+    if (session_options(&spec, argc, argv, &args, 254, &code)) {
+        struct err e = ERR_INIT;
+        struct session s;
+        struct plotedit x = {.target = args.items[0], .unset = unset.items};
+        x.unset_count = unset.count;
+        int rc = session_open(&s, SESSION_STORE, w.quiet, &e);
+        if (rc == 0) {
+            rc = modify(&s, &w, &x, &e);
+            session_close(&s);
+        }
+        code = rc == 0 ? 0 : session_fail(&e, 255);
+        opt_list_release(&args);
+    }
+    opt_list_release(&unset);
+    return code;
+}
+
 static int plots_templates(int argc, char **argv)
 {
     const struct opt options[] = {OPT_END};
@@ -456,6 +524,7 @@ int cmd_plots(int argc, char **argv)
     static const struct session_command commands[] = {
         {"show", plots_show, "plots of the workspace, as a page"},
         {"diff", plots_diff, "plots of several revisions in one"},
+        {"modify", plots_modify, "how an output is drawn, in dvc.yaml"},
         {"templates", plots_templates, "how plots can be drawn"},
     };
     return session_dispatch("plots", commands, ARRAY_SIZE(commands), argc, argv);
