@@ -1,16 +1,12 @@
-/* `init`, `root` and `version`. */
+/* `init` and `root`. */
 
 #include "cmd.h"
 
 #include "err.h"
 #include "init.h"
-#include "libyaml.h"
 #include "session.h"
 
-#include <jansson.h>
-#include <openssl/crypto.h>
 #include <stdio.h>
-#include <sys/utsname.h>
 
 /* ---- init ---- */
 
@@ -92,53 +88,5 @@ int cmd_root(int argc, char **argv)
         printf("%s\n", repo_show(&s.repo, &s.arena, "."));
     }
     session_close(&s);
-    return 0;
-}
-
-/* ---- version ---- */
-
-static void print_repo(void)
-{
-    struct err e = ERR_INIT;
-    struct session s;
-    if (session_open(&s, SESSION_REPO, false, &e) < 0) {
-        printf("Repo: none\n");
-        return;
-    }
-    printf("Cache directory: %s\n", repo_cache_dir(&s.repo, &s.arena));
-    printf("Repo: dvc, %s\n", s.repo.no_scm ? "no SCM" : "git");
-    session_close(&s);
-}
-
-int cmd_version(int argc, char **argv)
-{
-    bool quiet = false;
-    const struct opt options[] = {{OPT_FLAG, 'q', "quiet", NULL, "print nothing", &quiet, NULL},
-                                  OPT_END};
-    const struct opt_spec spec = {
-        .usage = "nephron version",
-        .about = "Prints the version, the libraries and the repository: for problem reports.",
-        .examples = "  nephron version",
-        .options = options};
-    struct opt_list args = {0};
-    int code;
-    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
-        return code;
-    }
-    opt_list_release(&args);
-    if (quiet) {
-        return 0;
-    }
-    struct utsname host;
-    int length = printf("Nephron version: %s\n", NEPHRON_VERSION);
-    for (int i = 1; i < length; i++) {
-        putchar('-');
-    }
-    if (uname(&host) == 0) {
-        printf("\nPlatform: %s %s %s", host.sysname, host.release, host.machine);
-    }
-    printf("\nLibraries: libyaml %s, jansson %s, %s\n", yaml_get_version_string(),
-           jansson_version_str(), OpenSSL_version(OPENSSL_VERSION));
-    print_repo();
     return 0;
 }

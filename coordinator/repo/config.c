@@ -309,6 +309,11 @@ struct config *config_open(const char *dvc_dir, struct err *e)
     return c;
 }
 
+const char *config_file(const struct config *c, enum config_level level)
+{
+    return c->files[level];
+}
+
 void config_free(struct config *c)
 {
     if (c != NULL) {

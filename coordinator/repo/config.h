@@ -47,6 +47,9 @@ void config_free(struct config *c);
 /* DVC's schema over the merged levels. */
 int config_validate(const struct config *c, struct err *e);
 
+/* The file of a level; NULL: there is none here. */
+const char *config_file(const struct config *c, enum config_level level);
+
 /* Merged values; NULL when unset. Returned text is borrowed until the next write. */
 const char *config_get(const struct config *c, const char *section, const char *option);
 bool config_get_bool(const struct config *c, const char *section, const char *option, bool unset);
