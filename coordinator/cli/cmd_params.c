@@ -132,10 +132,12 @@ static int diff_command(int argc, char **argv, bool metrics)
 {
     struct diff_words w = {.precision = metrics ? 5 : 0};
     const struct opt options[] = {
-        {OPT_MULTI, 0, "targets", "FILE...", "only these files", &w.targets, NULL},
+        {OPT_MULTI, 0, "targets", "FILE...", "only these files, and those of these folders",
+         &w.targets, NULL},
         {OPT_FLAG, 0, "all", NULL, "also what did not change", &w.all, NULL},
         {OPT_FLAG, 0, "deps", NULL, "params diff: only what stages depend on", &w.deps, NULL},
-        {OPT_FLAG, 'R', "recursive", NULL, "targets are folders", &w.recursive, NULL},
+        {OPT_FLAG, 'R', "recursive", NULL,
+         "folders stand for what is below them, which they always do", &w.recursive, NULL},
         {OPT_FLAG, 0, "json", NULL, "one JSON object", &w.json, NULL},
         {OPT_FLAG, 0, "md", NULL, "markdown table", &w.md, NULL},
         {OPT_FLAG, 0, "no-path", NULL, "leave the Path column out", &w.no_path, NULL},
@@ -213,7 +215,8 @@ static int metrics_show(int argc, char **argv)
         {OPT_FLAG, 'A', "all-commits", NULL, "every commit", &scope.commits, NULL},
         {OPT_FLAG, 0, "json", NULL, "one JSON object", &json, NULL},
         {OPT_FLAG, 0, "md", NULL, "markdown table", &md, NULL},
-        {OPT_FLAG, 'R', "recursive", NULL, "targets are folders", &recursive, NULL},
+        {OPT_FLAG, 'R', "recursive", NULL,
+         "folders stand for what is below them, which they always do", &recursive, NULL},
         {OPT_INT, 0, "precision", "N", "digits after the point", &precision, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing", &quiet, NULL},
         OPT_END};

@@ -4,6 +4,8 @@
 #include "cas.h"
 #include "err.h"
 #include "fs.h"
+#include "graph.h"
+#include "ignore.h"
 #include "metrics.h"
 #include "params.h"
 #include "path.h"
@@ -13,6 +15,7 @@
 #include "revwalk.h"
 #include "store.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -139,6 +142,149 @@ static struct value *read_entry(struct store *s, struct arena *a, const struct p
     return entry;
 }
 
+/* ---- folders: every file below them, of the work tree or revision and of tracked data ---- */
+
+struct expansion {
+    struct store *s;
+    struct arena *a;
+    const char *dir;     /* repo path */
+    struct value *found; /* repo path -> null */
+};
+
+static bool is_below(const char *dir, const char *path)
+{
+    return strcmp(dir, ".") == 0 || (strcmp(dir, path) != 0 && path_inside(dir, path));
+}
+
+static void add_found(struct expansion *x, const char *path)
+{
+    if (is_below(x->dir, path)) {
+        value_set(x->a, x->found, path, value_null(x->a));
+    }
+}
+
+/* As DVC: what describes tracked data is no data. */
+static bool is_pipeline_file(const char *name)
+{
+    return graph_is_pipeline_name(name) || strcmp(name, ".dvcignore") == 0;
+}
+
+static bool is_ignored(const struct expansion *x, const char *path, bool is_dir)
+{
+    return x->s->repo->ignore && ignore_match_entry(x->s->repo->ignore, path, is_dir);
+}
+
+static int find_on_disk(void *ctx, const struct fs_entry *entry, struct err *e)
+{
+    struct expansion *x = ctx;
+    bool is_dir = S_ISDIR(entry->st.st_mode);
+    const char *path = path_join(x->a, x->dir, entry->path);
+    (void)e;
+    if (is_ignored(x, path, is_dir)) {
+        return is_dir ? 1 : 0;
+    }
+    if (!is_dir && !is_pipeline_file(path_basename(path))) {
+        add_found(x, path);
+    }
+    return 0;
+}
+
+struct viewed {
+    struct expansion *x;
+    const char *dir;
+};
+
+static void find_in_view(void *ctx, const char *name, bool is_dir)
+{
+    const struct viewed *v = ctx;
+    struct expansion *x = v->x;
+    const char *path = path_join(x->a, v->dir, name);
+    if (is_ignored(x, path, is_dir)) {
+        return;
+    }
+    if (is_dir) {
+        const struct repo_files *files = x->s->repo->files;
+        files->list(files->ctx, path, find_in_view, &(struct viewed){x, path}, NULL);
+    } else if (!is_pipeline_file(name)) {
+        add_found(x, path);
+    }
+}
+
+static void find_tracked(struct expansion *x, const struct stage *st, size_t index)
+{
+    const struct out *o = &st->outs[index];
+    struct hash h;
+    struct dirobj tree;
+    bool meets = path_inside(o->path, x->dir) || is_below(x->dir, o->path);
+    if (!o->cache || !meets || store_recorded(x->s, st, index, &h, NULL) < 0 || !h.md5 ||
+        !cas_md5_valid(h.md5)) {
+        return;
+    }
+    if (h.md5[32] == '\0') {
+        add_found(x, o->path);
+    } else if (cas_read_dir(x->s->cas, x->a, (struct cas_id){h.md5, h.legacy}, &tree, NULL) == 0) {
+        for (size_t i = 0; i < tree.count; i++) {
+            add_found(x, path_join(x->a, o->path, tree.items[i].relpath));
+        }
+    }
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+    return str_cmp(((const struct value_pair *)a)->key->s, ((const struct value_pair *)b)->key->s);
+}
+
+/* The files of a folder, by name; NULL when the path is none. */
+static struct value *files_below(struct store *s, struct arena *a, const struct pipeline *p,
+                                 const char *dir)
+{
+    const struct repo_files *files = s->repo->files;
+    const char *abs = repo_abs(s->repo, a, dir);
+    struct expansion x = {s, a, dir, value_map(a)};
+    bool is_dir = files ? files->is_dir(files->ctx, dir) : fs_is_dir(abs);
+    if (is_dir && files) {
+        files->list(files->ctx, dir, find_in_view, &(struct viewed){&x, dir}, NULL);
+    } else if (is_dir) {
+        fs_walk(abs, find_on_disk, &x, NULL);
+    }
+    for (size_t i = 0; p && i < p->stage_count; i++) {
+        for (size_t k = 0; k < p->stages[i].out_count; k++) {
+            find_tracked(&x, &p->stages[i], k);
+        }
+    }
+    if (!is_dir && x.found->map.count == 0) {
+        return NULL;
+    }
+    /* a map made anew, since sorting leaves an index behind */
+    struct value *sorted = value_map(a);
+    struct value_pair *pairs = x.found->map.pairs;
+    if (x.found->map.count > 0) {
+        qsort(pairs, x.found->map.count, sizeof(*pairs), compare_keys);
+    }
+    for (size_t i = 0; i < x.found->map.count; i++) {
+        value_append(a, sorted, pairs[i].key, pairs[i].val);
+    }
+    return sorted;
+}
+
+/* Path -> keys, with the files of each folder in its place. */
+static struct value *expand(struct store *s, struct arena *a, const struct pipeline *p,
+                            const struct value *paths)
+{
+    struct value *all = value_map(a);
+    for (size_t i = 0; i < paths->map.count; i++) {
+        const struct value_pair *pair = &paths->map.pairs[i];
+        const struct value *files = files_below(s, a, p, value_as_str(pair->key).p);
+        for (size_t k = 0; files && k < files->map.count; k++) {
+            value_set_key(a, all, files->map.pairs[k].key, pair->val);
+        }
+        if (!files) {
+            value_set_key(a, all, pair->key, pair->val);
+        }
+    }
+    return all;
+}
+
 /* ---- one side ---- */
 
 static bool has_default(struct store *s)
@@ -170,7 +316,7 @@ static struct value *read_side(struct store *s, struct arena *a, const struct va
                                const struct pipeline *p)
 {
     struct value *data = value_map(a), *side = value_map(a);
-    const struct value *paths = wanted(s, a, q, p);
+    const struct value *paths = expand(s, a, p, wanted(s, a, q, p));
     for (size_t i = 0; i < paths->map.count; i++) {
         const char *path = value_as_str(paths->map.pairs[i].key).p;
         const struct value *keys = q->params ? paths->map.pairs[i].val : NULL;

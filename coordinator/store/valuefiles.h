@@ -12,7 +12,8 @@ struct store;
 
 /*
  * What the params and metrics files say in the workspace and in revisions. Each side is read as its own
- * dvc.yaml files name them; a file that is not there but is a tracked output comes from the cache.
+ * dvc.yaml files name them; a file that is not there but is a tracked output comes from the cache. A folder stands for
+ * every file below it, in the work tree or revision and in tracked data.
  *
  *     {"workspace": {"data": {"m.json": {"data": {"acc": 0.9}},
  *                             "n.json": {"error": {"type": "FileNotFoundError", "msg": "…"}}}},
