@@ -80,6 +80,13 @@ static int apply(const struct opt *o, const char *value, struct err *e)
     }
 }
 
+static int refuse(const struct opt *o, struct err *e)
+{
+    char name[64];
+    label(o, name);
+    return o->type == OPT_REFUSED ? err_set(e, ERR_USAGE, "argument %s: not supported", name) : 0;
+}
+
 static bool same_name(const char *option, const char *word, size_t n)
 {
     return option != NULL && strncmp(option, word, n) == 0 && option[n] == '\0';
@@ -177,7 +184,7 @@ static enum opt_result parse_long(struct parse *p, const char *word)
         return OPT_HELP;
     }
     const struct opt *o = find_long(p->spec, word, n, p->e);
-    if (o == NULL) {
+    if (o == NULL || refuse(o, p->e) < 0) {
         return OPT_BAD;
     }
     if (equals != NULL && !takes_value(o)) {
@@ -202,6 +209,9 @@ static enum opt_result parse_short(struct parse *p, const char *word)
         }
         if (o == NULL) {
             err_set(p->e, ERR_USAGE, "unrecognized arguments: -%s", c);
+            return OPT_BAD;
+        }
+        if (refuse(o, p->e) < 0) {
             return OPT_BAD;
         }
         if (!takes_value(o)) {

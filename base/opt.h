@@ -24,8 +24,9 @@ enum opt_type {
     OPT_DOUBLE,  /* double * */
     OPT_LIST,    /* struct opt_list *          one value each time it is given (-d a -d b) */
     OPT_MAYBE, /* const char **              value may be left out (--flag, --flag=value): then "" */
-    OPT_MULTI, /* struct opt_list *          all words up to the next option (--targets a b c) */
-    OPT_GROUP, /* heading in the help, no option */
+    OPT_MULTI,   /* struct opt_list *          all words up to the next option (--targets a b c) */
+    OPT_REFUSED, /* known and not supported: the command line is wrong that has it */
+    OPT_GROUP,   /* heading in the help, no option */
 };
 
 struct opt_list {

@@ -47,6 +47,7 @@ int cmd_get_url(int argc, char **argv)
     const struct opt options[] = {
         {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
         {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &force, NULL},
+        {OPT_REFUSED, 0, "fs-config", NULL, "(not supported) settings for the source", NULL, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {
@@ -125,6 +126,7 @@ int cmd_list_url(int argc, char **argv)
         {OPT_FLAG, 'T', "tree", NULL, "as a tree", &show.tree, NULL},
         {OPT_INT, 'L', "level", "N", "so many levels of folders", &show.level, NULL},
         {OPT_FLAG, 0, "size", NULL, "show sizes", &show.size, NULL},
+        {OPT_REFUSED, 0, "fs-config", NULL, "(not supported) settings for the source", NULL, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {.usage = "nephron list-url [OPTION]... URL",
@@ -194,6 +196,7 @@ int cmd_list(int argc, char **argv)
         {OPT_STR, 0, "remote", "NAME", "remote of that repository", &remote, NULL},
         {OPT_FLAG, 0, "size", NULL, "show sizes", &show.size, NULL},
         {OPT_FLAG, 0, "show-hash", NULL, "show hashes", &show.hash, NULL},
+        SESSION_FOREIGN_OPTIONS,
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {.usage = "nephron list [OPTION]... REPOSITORY [PATH]",
@@ -222,6 +225,62 @@ int cmd_list(int argc, char **argv)
                ? 0
                : sync_fail(&e,
                            missing ? NULL : arena_printf(&a, "failed to list '%s'", args.items[0]));
+    arena_release(&a);
+    opt_list_release(&args);
+    return code;
+}
+
+/* ---- du ---- */
+
+static int print_sizes(struct arena *a, const struct opt_list *args, const char *rev,
+                       const char *remote, bool total, struct err *e)
+{
+    struct gitsource g;
+    struct gitsource_list files;
+    struct strbuf text;
+    if (gitsource_open(a, args->items[0], rev, &g, e) < 0) {
+        return -1;
+    }
+    g.remote = remote;
+    strbuf_init(&text);
+    int rc = gitsource_files(&g, &files, e);
+    if (rc == 0) {
+        rc = gitsource_du(&g, &files, args->count > 1 ? args->items[1] : NULL, total, &text, e);
+    }
+    print_text(&text);
+    gitsource_close(&g);
+    return rc;
+}
+
+int cmd_du(int argc, char **argv)
+{
+    const char *rev = NULL, *remote = NULL;
+    bool total = false, quiet = false;
+    struct opt_list args = {0};
+    const struct opt options[] = {
+        {OPT_STR, 0, "rev", "REV", "this revision, not the work tree", &rev, NULL},
+        {OPT_FLAG, 's', "summarize", NULL, "the sum alone", &total, NULL},
+        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &remote, NULL},
+        SESSION_FOREIGN_OPTIONS,
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron du [OPTION]... REPOSITORY [PATH]",
+        .about = "Says how much room the files take that git and DVC track in a repository: a "
+                 "folder, or anything that git can clone.",
+        .examples = "  nephron du .\n  nephron du -s https://example.org/team/registry.git data",
+        .options = options,
+        .min_args = 1,
+        .max_args = 2};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    struct err e = ERR_INIT;
+    struct arena a;
+    arena_init(&a);
+    int rc = print_sizes(&a, &args, rev, remote, total, &e);
+    code = rc == 0 ? 0 : session_fail(&e, 255);
     arena_release(&a);
     opt_list_release(&args);
     return code;
@@ -273,6 +332,7 @@ static int get_path(struct arena *a, const struct get_words *w, struct err *e)
         {OPT_FLAG,      0,   "show-url", NULL, "print where it is in the remote, copy nothing",    \
          &(w).show_url, NULL},                                                                     \
         {OPT_INT, 'j', "jobs", "N", "transfers at a time", &(jobs), NULL},                         \
+        SESSION_FOREIGN_OPTIONS,                                                                   \
         {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &(w).force, NULL},    \
     {                                                                                              \
         OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &(w).quiet, NULL                 \

@@ -60,9 +60,9 @@ static int run_import_url(const struct importurl_options *opt, bool quiet)
 int cmd_import_url(int argc, char **argv)
 {
     struct importurl_options opt = {0};
-    bool quiet = false, version_aware = false;
+    bool quiet = false;
     long jobs = 0;
-    struct opt_list args = {0}, fs_config = {0};
+    struct opt_list args = {0};
     const struct opt options[] = {
         {OPT_FLAG, 0, "to-remote", NULL, "copy to a remote, not to the workspace", &opt.to_remote,
          NULL},
@@ -72,10 +72,9 @@ int cmd_import_url(int argc, char **argv)
          "write the .dvc file with the source's hash, bring nothing", &opt.no_download, NULL},
         {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
         {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &opt.force, NULL},
-        {OPT_FLAG, 0, "version-aware", NULL, "(not supported) versions of cloud storage",
-         &version_aware, NULL},
-        {OPT_MULTI, 0, "fs-config", "NAME=VALUE...", "(not supported) settings for the source",
-         &fs_config, NULL},
+        {OPT_REFUSED, 0, "version-aware", NULL, "(not supported) versions of cloud storage", NULL,
+         NULL},
+        {OPT_REFUSED, 0, "fs-config", NULL, "(not supported) settings for the source", NULL, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {.usage = "nephron import-url [OPTION]... URL [OUT]",
@@ -91,14 +90,9 @@ int cmd_import_url(int argc, char **argv)
                                   .max_args = 2};
     int code;
     if (session_options(&spec, argc, argv, &args, 254, &code)) {
-        struct err e = ERR_INIT;
         opt.url = args.items[0];
         opt.out = args.count > 1 ? args.items[1] : NULL;
-        if (version_aware || fs_config.count > 0) {
-            err_set(&e, ERR_USAGE, "%s is not supported",
-                    version_aware ? "--version-aware" : "--fs-config");
-            code = session_fail(&e, 1);
-        } else if (opt.no_exec && opt.no_download) {
+        if (opt.no_exec && opt.no_download) {
             fprintf(stderr, "ERROR: argument --no-download: not allowed with argument --no-exec\n");
             opt_print_usage(&spec);
             code = 254;
@@ -107,7 +101,6 @@ int cmd_import_url(int argc, char **argv)
         }
         opt_list_release(&args);
     }
-    opt_list_release(&fs_config);
     return code;
 }
 
@@ -147,6 +140,7 @@ int cmd_import(int argc, char **argv)
         {OPT_FLAG, 0, "no-download", NULL, "write the .dvc file with the revision, bring nothing",
          &opt.no_download, NULL},
         {OPT_STR, 0, "remote", "NAME", "remote of the other repository", &opt.remote, NULL},
+        SESSION_FOREIGN_OPTIONS,
         {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};

@@ -61,12 +61,14 @@ static bool in_repository(void)
 /* What git passes; false when the command is over (--help). */
 static bool hook_words(int argc, char **argv, struct opt_list *words, int *code)
 {
-    static const struct opt options[] = {OPT_END};
-    static const struct opt_spec spec = {.usage = "nephron git-hook NAME [ARG]...",
-                                         .about = "What the hooks of `nephron install` call.",
-                                         .examples = "  nephron git-hook pre-commit",
-                                         .options = options,
-                                         .max_args = OPT_ANY};
+    bool quiet = false; /* hooks call commands that speak for themselves */
+    const struct opt options[] = {
+        {OPT_FLAG, 'q', "quiet", NULL, "taken for DVC's sake", &quiet, NULL}, OPT_END};
+    const struct opt_spec spec = {.usage = "nephron git-hook NAME [ARG]...",
+                                  .about = "What the hooks of `nephron install` call.",
+                                  .examples = "  nephron git-hook pre-commit",
+                                  .options = options,
+                                  .max_args = OPT_ANY};
     return session_options(&spec, argc, argv, words, 254, code);
 }
 

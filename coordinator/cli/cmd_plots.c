@@ -398,6 +398,8 @@ static int show_or_diff(int argc, char **argv, bool diff)
         /* `plots show` takes its targets without an option: the table ends here */
         {diff ? OPT_MULTI : OPT_GROUP, 0, diff ? "targets" : NULL, diff ? "FILE..." : NULL,
          diff ? "only these plots" : NULL, diff ? &targets : NULL, NULL},
+        {OPT_REFUSED, 'e', "experiment", NULL, "(not supported) against the experiment's baseline", NULL,
+         NULL},
         OPT_END};
     const struct opt_spec spec = {
         .usage = diff ? "nephron plots diff [OPTION]... [REVISION]..."
@@ -487,7 +489,9 @@ static int plots_modify(int argc, char **argv)
 
 static int plots_templates(int argc, char **argv)
 {
-    const struct opt options[] = {OPT_END};
+    bool quiet = false;
+    const struct opt options[] = {{OPT_FLAG, 'q', "quiet", NULL, "print nothing", &quiet, NULL},
+                                  OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron plots templates [NAME]",
         .about = "Lists the built-in templates, or prints one as a Vega-Lite specification.",
@@ -502,14 +506,14 @@ static int plots_templates(int argc, char **argv)
         return code;
     }
     arena_init(&a);
-    for (size_t i = 0; args.count == 0 && plotspec_name(i); i++) {
+    for (size_t i = 0; !quiet && args.count == 0 && plotspec_name(i); i++) {
         puts(plotspec_name(i));
     }
     if (args.count == 1) {
         struct value *content = plotspec_template(&a, args.items[0]);
-        if (content) {
+        if (content && !quiet) {
             session_print_json(content);
-        } else {
+        } else if (!content) {
             err_set(&e, ERR_MISSING, "Unexpected template: %s.", args.items[0]);
             code = session_fail(&e, 1);
         }

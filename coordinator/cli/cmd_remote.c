@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "config.h"
 #include "err.h"
+#include "migrate.h"
 #include "fs.h"
 #include "path.h"
 #include "session.h"
@@ -342,10 +343,76 @@ static int cache_dir(int argc, char **argv)
     return parse(&spec, argc, argv, &w.level, &w.args, &code) ? run(do_cache_dir, &w) : code;
 }
 
+static int migrate(struct session *s, bool dry, bool files, struct strbuf *out, struct err *e)
+{
+    size_t count;
+    const char **names;
+    if (migrate_objects(s->store, &s->arena, dry, &count, e) < 0) {
+        return -1;
+    }
+    strbuf_addf(out,
+                dry ? "%zu files will be re-hashed and migrated to the DVC 3.0 cache location.\n"
+                    : "Migrated %zu files to DVC 3.0 cache location.\n",
+                count);
+    if (!files) {
+        return 0;
+    }
+    if (migrate_files(s->store, &s->arena, &s->pipeline, dry, &names, &count, e) < 0) {
+        return -1;
+    }
+    strbuf_adds(out, count == 0 ? "No DVC files in the repo to migrate to the 3.0 format.\n"
+                     : dry ? "Entries in following DVC files will be migrated to the 3.0 format:\n"
+                           : "Entries in following DVC files were migrated to the 3.0 format:\n");
+    for (size_t i = 0; i < count; i++) {
+        strbuf_addf(out, "\t%s\n", names[i]);
+    }
+    return 0;
+}
+
+static int cache_migrate(int argc, char **argv)
+{
+    bool dry = false, files = false, quiet = false;
+    const struct opt options[] = {
+        {OPT_FLAG, 0, "dvc-files", NULL,
+         "also .dvc files and dvc.lock, from what is in the workspace", &files, NULL},
+        {OPT_FLAG, 0, "dry", NULL, "say what would be done", &dry, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron cache migrate [OPTION]...",
+        .about = "Makes objects that DVC 2 left in the cache objects of DVC 3. They also stay "
+                 "where they "
+                 "are, without taking room twice where the file system has hard links.",
+        .examples = "  nephron cache migrate --dry\n  nephron cache migrate --dvc-files",
+        .options = options};
+    struct opt_list args = {0};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    opt_list_release(&args);
+    struct err e = ERR_INIT;
+    struct session s;
+    if (session_open(&s, SESSION_STORE, quiet, &e) < 0) {
+        return session_fail(&e, 255);
+    }
+    struct strbuf out;
+    strbuf_init(&out);
+    int rc = session_lock(&s, "nephron cache migrate", &e);
+    rc = rc == 0 ? migrate(&s, dry, files, &out, &e) : rc;
+    if (!quiet) {
+        fwrite(out.p, 1, out.n, stdout);
+    }
+    strbuf_release(&out);
+    session_close(&s);
+    return rc == 0 ? 0 : session_fail(&e, 255);
+}
+
 int cmd_cache(int argc, char **argv)
 {
     static const struct session_command commands[] = {
         {"dir", cache_dir, "print or set the folder of the cache"},
+        {"migrate", cache_migrate, "objects of DVC 2 become those of DVC 3"},
     };
     return session_dispatch("cache", commands, ARRAY_SIZE(commands), argc, argv);
 }

@@ -59,7 +59,7 @@ static const struct command commands[] = {
     {"pull", cmd_pull, NULL, false, "fetch objects and check them out"},
     {"fetch", cmd_fetch, NULL, false, "fetch objects into the cache"},
     {"remote", cmd_remote, NULL, false, "remotes: add, default, list, modify, remove, rename"},
-    {"cache", cmd_cache, NULL, false, "where the cache is (cache dir)"},
+    {"cache", cmd_cache, NULL, false, "where the cache is; objects of DVC 2 (cache dir, migrate)"},
     {"fsck", cmd_fsck, NULL, false, "check the cache against names and records; --repair"},
     {"gc", cmd_gc, NULL, false, "delete objects that nothing uses"},
     {"import", cmd_import, NULL, false, "copy data of another repository and track it"},
@@ -71,6 +71,7 @@ static const struct command commands[] = {
     {"ls", cmd_list, NULL, false, NULL},
     {"list-url", cmd_list_url, NULL, false, "what a folder elsewhere holds"},
     {"ls-url", cmd_list_url, NULL, false, NULL},
+    {"du", cmd_du, NULL, false, "how much room the files of a repository take"},
     {"artifacts", cmd_artifacts, NULL, false,
      "models and data sets of a repository (artifacts get)"},
     {"params", cmd_params, NULL, false, "parameters that changed (params diff)"},
@@ -100,6 +101,12 @@ static const struct command commands[] = {
     {"completion", cmd_completion, NULL, false, "completion script for bash, zsh, fish"},
     {"version", cmd_version, NULL, false, "version and libraries"},
     {"doctor", cmd_version, NULL, false, NULL},
+    {"dataset", cmd_refused, NULL, false, NULL},
+    {"ds", cmd_refused, NULL, false, NULL},
+    {"import-db", cmd_refused, NULL, false, NULL},
+    {"test-db", cmd_refused, NULL, false, NULL},
+    {"studio", cmd_refused, NULL, false, NULL},
+    {"daemon", cmd_refused, NULL, false, NULL},
 };
 
 /* Groups of the list above: the command that each begins with. */

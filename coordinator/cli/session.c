@@ -5,9 +5,11 @@
 #include "alloc.h"
 #include "err.h"
 #include "json.h"
+#include "log.h"
 #include "report.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
@@ -186,12 +188,43 @@ int session_fail(const struct err *e, int code)
     return report_error(e, code);
 }
 
+/* The command's table with -v at its end, which all have; NULL when it has one of its own. Returns new. */
+static struct opt *with_verbose(const struct opt *options, int *verbose)
+{
+    size_t n = 0;
+    while (options[n].type != OPT_GROUP || options[n].name || options[n].help) {
+        if (options[n].short_name == 'v') {
+            return NULL;
+        }
+        n++;
+    }
+    struct opt *all = xcalloc(n + 2, sizeof(*all));
+    memcpy(all, options, n * sizeof(*all));
+    all[n] = (struct opt){OPT_COUNT, 'v', "verbose", NULL, "say more", verbose, NULL};
+    all[n + 1] = (struct opt)OPT_END;
+    return all;
+}
+
+static void raise_log_level(int times)
+{
+    for (; times > 0; times--) {
+        log_set_level(log_get_level() < LOG_INFO ? LOG_INFO : LOG_DEBUG);
+    }
+}
+
 bool session_options(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args,
                      int usage_code, int *exit_code)
 {
     struct err e = ERR_INIT;
-    switch (opt_parse(spec, argc, argv, args, &e)) {
+    int verbose = 0;
+    struct opt *all = with_verbose(spec->options, &verbose);
+    struct opt_spec full = *spec;
+    full.options = all ? all : spec->options;
+    enum opt_result parsed = opt_parse(&full, argc, argv, args, &e);
+    free(all);
+    switch (parsed) {
     case OPT_OK:
+        raise_log_level(verbose);
         return true;
     case OPT_HELP:
         *exit_code = 0;

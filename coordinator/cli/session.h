@@ -65,9 +65,18 @@ bool session_confirm(const char *question);
 int session_fail(const struct err *e, int code);
 
 /* Parses; answers false with *exit_code set when the command is over (help: 0; wrong usage: `usage_code` after
- * the message and the usage line on stderr). DVC's commands: 254; Nephron's own: 2. */
+ * the message and the usage line on stderr). DVC's commands: 254; Nephron's own: 2. Every command also takes
+ * -v, --verbose. */
 bool session_options(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args,
                      int usage_code, int *exit_code);
+
+/* Of commands that read another repository. */
+#define SESSION_FOREIGN_OPTIONS                                                                    \
+    {OPT_REFUSED, 0, "config", NULL, "(not supported) settings for that repository", NULL, NULL},  \
+    {                                                                                              \
+        OPT_REFUSED, 0, "remote-config", NULL, "(not supported) settings for its remote", NULL,    \
+            NULL                                                                                   \
+    }
 
 /* A family of subcommands ("stage add"): looks argv[1] up and calls it with argv + 1. */
 struct session_command {

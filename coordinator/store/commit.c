@@ -148,6 +148,11 @@ static int commit_params(struct commit *c, unsigned flags, struct err *e)
     return rc;
 }
 
+static bool stays_legacy(const struct lock_item *was, unsigned flags)
+{
+    return was && was->hash.md5 && was->hash.legacy && !(flags & COMMIT_MIGRATE);
+}
+
 int commit_deps(struct commit *c, unsigned flags, struct err *e)
 {
     const struct stage *st = c->stage;
@@ -158,8 +163,8 @@ int commit_deps(struct commit *c, unsigned flags, struct err *e)
         const struct lock_item *was = old_dep(c, st->deps[i].def);
         if (!st->deps[i].is_url) {
             defs[count] = st->deps[i].def;
-            now[count++] = (struct content){.path = st->deps[i].path,
-                                            .legacy = was && was->hash.md5 && was->hash.legacy};
+            now[count++] =
+                (struct content){.path = st->deps[i].path, .legacy = stays_legacy(was, flags)};
         }
     }
     if (content_read(c->store, c->arena, now, count, e) < 0 ||
@@ -279,7 +284,7 @@ static void look_at_outs(struct commit *c, unsigned flags, const char **defs)
     c->outs = ARENA_ARRAY(c->arena, st->out_count, struct content);
     for (size_t i = 0; i < st->out_count; i++) {
         const struct lock_item *was = old_out(c, st->outs[i].def);
-        bool legacy = was && was->hash.md5 && was->hash.legacy;
+        bool legacy = stays_legacy(was, flags);
         defs[i] = st->outs[i].def;
         c->outs[i] =
             (struct content){.path = st->outs[i].path,

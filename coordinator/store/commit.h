@@ -30,6 +30,7 @@ enum commit_flags {
     COMMIT_NO_CACHE = 1,      /* --no-commit: hash only */
     COMMIT_ALLOW_MISSING = 2, /* a missing dep or out keeps what the lock has */
     COMMIT_NO_RELINK = 4,
+    COMMIT_MIGRATE = 8, /* entries of DVC 2 become those of DVC 3, also where nothing changed */
 };
 
 struct commit {

@@ -164,7 +164,7 @@ static int source_out(struct store *s, struct arena *a, const struct stage *st, 
         }
         hash = now.hash;
         /* an entry of DVC 2 stays while its content does */
-        if (o->hash.md5 && o->hash.legacy) {
+        if (o->hash.md5 && o->hash.legacy && !(flags & COMMIT_MIGRATE)) {
             struct content old = {.path = o->path, .legacy = true, .honour_ignore = true};
             if (content_read(s, a, &old, 1, e) < 0) {
                 return -1;

@@ -68,6 +68,10 @@ int gitsource_json(struct gitsource *g, const struct gitsource_list *list,
 int gitsource_text(struct gitsource *g, const struct gitsource_list *list,
                    const struct gitsource_show *show, struct strbuf *out, struct err *e);
 
+/* `du`: a line for the size of each entry of a folder, and of the whole; `total`: the whole alone. ERR_MISSING. */
+int gitsource_du(struct gitsource *g, const struct gitsource_list *list, const char *path,
+                 bool total, struct strbuf *out, struct err *e);
+
 /* A file or folder to `to` (absolute), which is replaced by rename. *md5 (may be NULL): of an out.
  * ERR_MISSING. */
 int gitsource_copy(struct gitsource *g, const struct gitsource_list *list, const char *path,

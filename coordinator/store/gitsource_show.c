@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "dataindex.h"
 #include "err.h"
+#include "graph.h"
 #include "path.h"
 #include "str.h"
 #include "value.h"
@@ -253,5 +254,89 @@ int gitsource_text(struct gitsource *g, const struct gitsource_list *list,
             md5.n > 0 ? md5.p : "-", show->tree ? tree_name(g->arena, v, i) : path_of(item).p};
     }
     put_lines(out, show, lines, head + n);
+    return 0;
+}
+
+/* ---- sizes ---- */
+
+/* As DVC: what describes tracked data does not count. */
+static bool is_counted(const struct gitsource_entry *f)
+{
+    const char *name = path_basename(f->path);
+    return f->is_dir || (!graph_is_pipeline_name(name) && strcmp(name, ".dvcignore") != 0);
+}
+
+/* Adds to the size of the first folder or file of `rel`. */
+static void add_size(struct arena *a, struct value *sizes, const char *rel, int64_t size)
+{
+    const char *name = arena_strndup(a, rel, strcspn(rel, "/"));
+    struct value *sum = value_get(sizes, name);
+    if (!sum) {
+        value_set(a, sizes, name, sum = value_int(a, 0));
+    }
+    sum->i += size;
+}
+
+static int by_key(const void *a, const void *b)
+{
+    return str_cmp(((const struct value_pair *)a)->key->s, ((const struct value_pair *)b)->key->s);
+}
+
+/* The size of everything below `base`; *sizes: of each entry there, by name. */
+static int64_t sum_sizes(struct arena *a, const struct gitsource_list *list, const char *base,
+                         struct value *sizes)
+{
+    int64_t total = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct gitsource_entry *f = &list->items[i];
+        bool known = f->size > 0 && (!f->is_dir || f->unread);
+        const char *rel = below(base, f->path);
+        if (is_counted(f) && (rel || strcmp(base, f->path) == 0)) {
+            total += known ? f->size : 0;
+            if (rel) {
+                add_size(a, sizes, rel, known ? f->size : 0);
+            }
+        }
+    }
+    if (sizes->map.count > 0) {
+        qsort(sizes->map.pairs, sizes->map.count, sizeof(*sizes->map.pairs), by_key);
+    }
+    return total;
+}
+
+static void put_sizes(struct strbuf *out, const struct line *lines, size_t count)
+{
+    size_t width = 0;
+    for (size_t i = 0; i < count; i++) {
+        width = strlen(lines[i].size) > width ? strlen(lines[i].size) : width;
+    }
+    for (size_t i = 0; i < count; i++) {
+        strbuf_adds(out, lines[i].size);
+        strbuf_pad(out, ' ', lines[i].name[0] ? width - strlen(lines[i].size) + 2 : 0);
+        strbuf_addf(out, "%s\n", lines[i].name);
+    }
+}
+
+int gitsource_du(struct gitsource *g, const struct gitsource_list *list, const char *path,
+                 bool total, struct strbuf *out, struct err *e)
+{
+    struct arena *a = g->arena;
+    const char *base = path_normal(a, path && *path ? path : ".");
+    if (!exists(list, base)) {
+        return err_set(e, ERR_MISSING, "[Errno 2] No such file or directory: '%s'",
+                       repo_abs(&g->repo, a, base));
+    }
+    struct value *sizes = value_map(a);
+    int64_t sum = sum_sizes(a, list, base, sizes);
+    size_t n = total ? 0 : sizes->map.count;
+    struct line *lines = ARENA_ARRAY(a, n + 1, struct line);
+    for (size_t i = 0; i < n; i++) {
+        const char *name = sizes->map.pairs[i].key->s.p;
+        lines[i].size = size_text(a, sizes->map.pairs[i].val, false);
+        lines[i].name = path && *path ? arena_printf(a, "%s/%s", path, name) : name;
+    }
+    lines[n].size = size_text(a, value_int(a, sum), false);
+    lines[n].name = path ? path : "";
+    put_sizes(out, lines, n + 1);
     return 0;
 }

@@ -57,7 +57,7 @@ class Help:
         text = [f"### nephron {' '.join(self.words)}", "", f"`{self.usage}`", ""]
         if self.about:
             text += [self.about, ""]
-        rows = [(name, what) for name, what in self.options if "--help" not in name]
+        rows = [(name, what) for name, what in self.options if "--help" not in name and name != "-v, --verbose"]
         if self.subcommands:
             text += ["Followed by one of: " + ", ".join(f"`{name}`" for name in self.subcommands) + ".", ""]
         if rows:
