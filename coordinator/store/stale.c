@@ -415,6 +415,16 @@ static void collect_paths(struct paths *p, const struct stale_report *r,
     }
 }
 
+static bool is_recorded(const struct stale_report *r, size_t dep)
+{
+    for (size_t i = 0; r->entry && i < r->entry->dep_count; i++) {
+        if (strcmp(r->entry->deps[i].path, r->stage->deps[dep].def) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int finish_report(struct store *s, struct arena *a, struct paths *p,
                          const struct stale_options *opt, struct params_cache *files,
                          struct stale_report *r, struct err *e)
@@ -426,6 +436,11 @@ static int finish_report(struct store *s, struct arena *a, struct paths *p,
         if (!st->deps[i].is_url) {
             struct hash was = locked_dep(r, i);
             r->deps[i] = p->items[paths_add(p, st->deps[i].path, was.md5 && was.legacy, false)];
+        } else if (st->name && !is_recorded(r, i)) {
+            return err_set(e, ERR_USAGE,
+                           "stage '%s' depends on '%s': sources elsewhere are looked at by imports "
+                           "alone; `nephron import-url` it and depend on the file",
+                           st->addr, st->deps[i].path);
         }
         compare_dep(s, a, r, i);
     }
