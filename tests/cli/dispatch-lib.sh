@@ -4,17 +4,8 @@ export PATH
 # No run store: what is tested here needs none, and no server may stay behind.
 NEPHRON_REDIS_URL=none
 export NEPHRON_REDIS_URL
-unset SHELL DVC_ROOT DVC_STAGE NO_COLOR
-DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR=$PWD/site DVC_GLOBAL_CONFIG_DIR=$PWD/none DVC_SYSTEM_CONFIG_DIR=$PWD/none
-export DVC_NO_ANALYTICS DVC_SITE_CACHE_DIR DVC_GLOBAL_CONFIG_DIR DVC_SYSTEM_CONFIG_DIR
 
-# The real DVC: NEPHRON_DVC, else what is in PATH.
-dvc=$(command -v "${NEPHRON_DVC:-dvc}" 2>/dev/null)
-
-# Tests change folders; each says where it begins.
-at() {
-    cd "$SHARNESS_TRASH_DIRECTORY/$1"
-}
+. "$NEPHRON_SOURCE_DIR/tests/cli/dvc-lib.sh"
 
 new_repo() {
     at . && rm -rf "$1" && mkdir "$1" && (

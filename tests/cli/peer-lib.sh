@@ -1,41 +1,19 @@
 # Shared by t032* and later: the same commands given to nephron and to the real DVC, each in its own repository.
-# DVC answers from a server (dvc-server.py): a call costs a tenth of a second. Without DVC the tests skip.
-unset SHELL DVC_ROOT DVC_STAGE NO_COLOR GIT_DIR
-DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR=$PWD/site DVC_GLOBAL_CONFIG_DIR=$PWD/none DVC_SYSTEM_CONFIG_DIR=$PWD/none
+# Without DVC the tests skip.
 GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_SYSTEM=/dev/null GIT_AUTHOR_NAME=t GIT_AUTHOR_EMAIL=t@t GIT_COMMITTER_NAME=t GIT_COMMITTER_EMAIL=t@t
 GIT_AUTHOR_DATE="2026-01-02T03:04:05Z" GIT_COMMITTER_DATE="2026-01-02T03:04:05Z" COLUMNS=200
-export DVC_NO_ANALYTICS DVC_SITE_CACHE_DIR DVC_GLOBAL_CONFIG_DIR DVC_SYSTEM_CONFIG_DIR GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM COLUMNS
+export GIT_CONFIG_GLOBAL GIT_CONFIG_SYSTEM COLUMNS
 export GIT_AUTHOR_NAME GIT_AUTHOR_EMAIL GIT_COMMITTER_NAME GIT_COMMITTER_EMAIL GIT_AUTHOR_DATE GIT_COMMITTER_DATE
 umask 022
 
 PATH=${NEPHRON_BIN_DIR:?where the programs are}:$PATH
-real_dvc=$(command -v "${NEPHRON_DVC:-dvc}" 2>/dev/null)
-if test -z "$real_dvc"; then
-    skip_all="the real dvc is not installed"
-    test_done
-fi
-python=$(dirname "$real_dvc")/python
-dvc_server=$NEPHRON_SOURCE_DIR/tests/cli/dvc-server.py
-dvc_socket=$(mktemp -u "${TMPDIR:-/tmp}/nephron-dvc-XXXXXX")
-
-start_dvc() {
-    "$python" "$dvc_server" serve "$dvc_socket" $$ >"$SHARNESS_TRASH_DIRECTORY/server.log" 2>&1 &
-    for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30; do
-        test -S "$dvc_socket" && return 0
-        sleep 0.3
-    done
-    cat "$SHARNESS_TRASH_DIRECTORY/server.log"
-    return 1
-}
-
-at() {
-    cd "$SHARNESS_TRASH_DIRECTORY/$1"
-}
+. "$NEPHRON_SOURCE_DIR/tests/cli/dvc-lib.sh"
+require_dvc
 
 # dvc ARG...: whichever of the two has its turn.
 dvc() {
     if test "$turn" = theirs; then
-        "$python" -S -E "$dvc_server" call "$dvc_socket" "$@"
+        "$dvc" "$@"
     else
         nephron "$@"
     fi
@@ -99,5 +77,3 @@ same_trees() {
             ) >.$d/list || return 1
         done && test_cmp .theirs/list .ours/list
 }
-
-test_expect_success "the real dvc answers" start_dvc

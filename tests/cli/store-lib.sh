@@ -1,20 +1,9 @@
-# Shared by t03*: the store's test program beside the real DVC. $dvc is empty when DVC is not installed.
+# Shared by t03*: the store's test program beside the real DVC.
 tool=${NEPHRON_BIN_DIR:?where the programs are}/../tests/store_tool
-unset SHELL DVC_ROOT DVC_STAGE NO_COLOR
-DVC_NO_ANALYTICS=1 DVC_SITE_CACHE_DIR=$PWD/site DVC_GLOBAL_CONFIG_DIR=$PWD/none DVC_SYSTEM_CONFIG_DIR=$PWD/none
-export DVC_NO_ANALYTICS DVC_SITE_CACHE_DIR DVC_GLOBAL_CONFIG_DIR DVC_SYSTEM_CONFIG_DIR
 umask 022
 
-dvc=$(command -v "${NEPHRON_DVC:-dvc}" 2>/dev/null)
-if test -z "$dvc"; then
-    skip_all="the real dvc is not installed"
-    test_done
-fi
-python=$(dirname "$(readlink -f "$dvc")")/python
-
-at() {
-    cd "$SHARNESS_TRASH_DIRECTORY/$1"
-}
+. "$NEPHRON_SOURCE_DIR/tests/cli/dvc-lib.sh"
+require_dvc
 
 # new_repo NAME [CACHE_TYPE]
 new_repo() {

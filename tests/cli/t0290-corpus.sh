@@ -2,16 +2,10 @@
 # Every dvc.yaml of the corpus of public repositories, read by the real DVC and by Nephron: the same stages, edges and orders.
 test_description='the corpus as DVC reads it'
 . /usr/share/sharness/sharness.sh
+. "$NEPHRON_SOURCE_DIR/tests/cli/dvc-lib.sh"
+require_dvc
 
-dvc=${NEPHRON_DVC:-$(command -v dvc)}
-python=$(dirname "${dvc:-/nonexistent/dvc}")/python
 corpus=${NEPHRON_SHARED:-$NEPHRON_SOURCE_DIR/../shared}/data/dvc-corpus
-
-if ! "$python" -c 'import dvc' 2>/dev/null
-then
-	skip_all='no DVC: set NEPHRON_DVC to its program'
-	test_done
-fi
 if ! test -d "$corpus"
 then
 	skip_all="no corpus at $corpus"

@@ -63,7 +63,7 @@ test_expect_success DVC "pull fetches for all and checks this one out" '
 '
 
 sorted() {
-    "$(dirname "$(readlink -f "$dvc")")/python" -m json.tool --sort-keys
+    "$python" -m json.tool --sort-keys
 }
 
 test_expect_success DVC "status -c: what the remote lacks, and a revision that cannot be read" '

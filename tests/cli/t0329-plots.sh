@@ -5,34 +5,10 @@ test_description="plots show, diff, templates: the data of DVC's, a page that ne
 . /usr/share/sharness/sharness.sh
 . "$NEPHRON_SOURCE_DIR/tests/cli/peer-lib.sh"
 
-# p ARG...: a command that prints JSON: names, revisions, errors, all data points, and which fields
-# and titles the specification draws; the rest of a template is each side's own.
+# p ARG...: a command that prints JSON, as peer/plot_view.py sees it.
 p() {
     echo "\$ $*" && dvc "$@" >"$here/.out" 2>"$here/.err" </dev/null
-    echo "  exit $?" && sed 's/^/  err /' "$here/.err" && "$python" -c '
-import json, sys
-def drawn(v, out):
-    if isinstance(v, dict):
-        for k, x in v.items():
-            if k in ("x", "y") and isinstance(x, dict): out.add(json.dumps([k, x.get("field"), x.get("title")]))
-            if k == "scale" and "range" in x: out.add(json.dumps(x, sort_keys=True))
-            if k == "title" and isinstance(x, dict): out.add(json.dumps(x["text"]))
-            if k != "data": drawn(x, out)
-    elif isinstance(v, list):
-        for x in v: drawn(x, out)
-    return sorted(out)
-d = json.load(sys.stdin)
-print(json.dumps(d.get("errors")))
-for name, plots in d.get("data", {"": [{"content": d}] if "$schema" in d else []}).items():
-    print(name)
-    for i in plots:
-        spec = i.pop("content", None)
-        print("  ", json.dumps(i, sort_keys=True))
-        if spec:
-            values = spec["data"]["values"]
-            for row in values if isinstance(values, list) else [values]:
-                print("    ", json.dumps(row, sort_keys=True))
-            print("    ", drawn(spec, set()))' <"$here/.out"
+    echo "  exit $?" && sed 's/^/  err /' "$here/.err" && "$python" "$NEPHRON_SOURCE_DIR/tests/peer/plot_view.py" <"$here/.out"
 }
 
 data() {

@@ -1,19 +1,22 @@
 #!/usr/bin/env python3
 """What DVC says about wrong dvc.yaml files, and what Nephron says: the same text, line for line.
 
-    refusals.py DVC STAGE_DUMP CASES
+    refusals.py STAGE_DUMP CASES
 
-CASES: dvc.yaml texts between lines of three dashes. DVC's source excerpts and its advice on where to ask for help are left out;
+Run by the python of DVC's own environment. CASES: dvc.yaml texts between lines of three dashes. DVC's source excerpts and its advice on where to ask for help are left out;
 for a vars file that cannot be parsed only the first part is compared, since the rest is the YAML library's own wording.
 """
 
-import concurrent.futures
 import json
 import os
 import re
 import subprocess
 import sys
 import tempfile
+
+import dvc_peer
+
+ENV = {**os.environ, "DVC_NO_ANALYTICS": "1", "COLUMNS": "1000"}
 
 FILES = {
     ".dvc/config": "[core]\n    no_scm = True\n",
@@ -24,12 +27,11 @@ FILES = {
 }
 
 
-def dvc_says(dvc, folder):
-    env = {**os.environ, "DVC_NO_ANALYTICS": "1", "COLUMNS": "1000"}
-    run = subprocess.run([dvc, "dag", "--mermaid"], cwd=folder, capture_output=True, text=True, env=env)
-    if run.returncode == 0:
+def dvc_says(folder):
+    code, _, err = dvc_peer.run(["dag", "--mermaid"], folder, ENV)
+    if code == 0:
         return "accepted"
-    lines = [line.rstrip() for line in run.stderr.split("\n") if not re.match(r"\s+\d+ ", line)]
+    lines = [line.rstrip() for line in err.split("\n") if not re.match(r"\s+\d+ ", line)]
     text = re.sub(r"\n\n+", "\n\n", "\n".join(lines)).split("\n\nHaving any troubles?")[0].strip()
     return text.removeprefix("ERROR: ").removeprefix("unexpected error - ")
 
@@ -46,7 +48,7 @@ def same(dvc, own):
     return dvc == own
 
 
-def check(dvc, dump, text):
+def check(dump, text):
     with tempfile.TemporaryDirectory() as folder:
         folder = os.path.realpath(folder)
         os.makedirs(folder + "/.dvc/tmp")
@@ -54,19 +56,21 @@ def check(dvc, dump, text):
         for name, content in {**FILES, "dvc.yaml": text + "\n"}.items():
             with open(f"{folder}/{name}", "w", encoding="utf-8") as f:
                 f.write(content)
-        return text, dvc_says(dvc, folder), nephron_says(dump, folder)
+        return dvc_says(folder), nephron_says(dump, folder)
 
 
 def main():
-    dvc, dump, path = sys.argv[1:]
+    dump, path = sys.argv[1:]
+    dump = os.path.abspath(dump)
     with open(path, encoding="utf-8") as f:
         cases = f.read().strip("\n").split("\n---\n")[1:]
+    dvc_peer.preload()
     different = 0
-    with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        for text, a, b in pool.map(lambda t: check(dvc, os.path.abspath(dump), t), cases):
-            if not same(a, b):
-                different += 1
-                print(f"{text}\n  DVC:     {a!r}\n  Nephron: {b!r}")
+    for text in cases:
+        a, b = check(dump, text)
+        if not same(a, b):
+            different += 1
+            print(f"{text}\n  DVC:     {a!r}\n  Nephron: {b!r}")
     print(f"{len(cases)} cases, {different} differences")
     return 1 if different else 0
 
