@@ -96,7 +96,7 @@ static void parse_content_range(struct httpget_reply *r, struct str v)
     }
 }
 
-static void parse_header(struct httpget_reply *r, struct str line)
+void httpget_parse_header(struct httpget_reply *r, struct str line)
 {
     const char *colon = memchr(line.p, ':', line.n);
     if (!colon) {
@@ -131,7 +131,7 @@ static size_t on_header(char *data, size_t size, size_t count, void *ctx)
         h->header_overflow = true;
         return 0;
     }
-    parse_header(h->reply, line);
+    httpget_parse_header(h->reply, line);
     return size * count;
 }
 
@@ -156,8 +156,7 @@ static int on_progress(void *ctx, curl_off_t a, curl_off_t b, curl_off_t c, curl
 
 /* ---- the request ---- */
 
-/* Roots of trust other than the system's: what the curl program and OpenSSL look at. */
-static const char *ca_file(void)
+const char *httpget_ca_file(void)
 {
     static const char *const names[] = {"CURL_CA_BUNDLE", "SSL_CERT_FILE"};
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -197,12 +196,12 @@ static void set_options(struct httpget *h, const struct httpget_request *q)
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress);
     curl_easy_setopt(c, CURLOPT_XFERINFODATA, h);
-    if (ca_file()) {
-        curl_easy_setopt(c, CURLOPT_CAINFO, ca_file());
+    if (httpget_ca_file()) {
+        curl_easy_setopt(c, CURLOPT_CAINFO, httpget_ca_file());
     }
 }
 
-static bool may_pass(CURLcode code)
+static bool may_pass(int code)
 {
     switch (code) {
     case CURLE_COULDNT_RESOLVE_HOST:
@@ -221,20 +220,9 @@ static bool may_pass(CURLcode code)
     }
 }
 
-static enum httpget_result failure(struct httpget *h, CURLcode code, struct err *e)
+bool httpget_explain(int code, const char *detail, struct err *e)
 {
-    const char *text = h->error[0] ? h->error : curl_easy_strerror(code);
-    if (h->request->stop && *h->request->stop) {
-        err_set(e, ERR_INTERRUPTED, "interrupted");
-        return HTTPGET_FAILED;
-    }
-    if (h->body_failed) {
-        return HTTPGET_FAILED; /* *e is the callback's */
-    }
-    if (h->header_overflow) {
-        err_set(e, ERR_LIMIT, "the server sent more than %zu KiB of headers", HEADER_MAX >> 10);
-        return HTTPGET_FAILED;
-    }
+    const char *text = detail[0] ? detail : curl_easy_strerror((CURLcode)code);
     switch (code) {
     case CURLE_TOO_MANY_REDIRECTS:
         err_set(e, ERR_REMOTE, "more than %ld redirects; the server sends in circles",
@@ -257,7 +245,23 @@ static enum httpget_result failure(struct httpget *h, CURLcode code, struct err 
         err_set(e, ERR_REMOTE, "%s", text);
         break;
     }
-    return may_pass(code) ? HTTPGET_AGAIN : HTTPGET_FAILED;
+    return may_pass(code);
+}
+
+static enum httpget_result failure(struct httpget *h, CURLcode code, struct err *e)
+{
+    if (h->request->stop && *h->request->stop) {
+        err_set(e, ERR_INTERRUPTED, "interrupted");
+        return HTTPGET_FAILED;
+    }
+    if (h->body_failed) {
+        return HTTPGET_FAILED; /* *e is the callback's */
+    }
+    if (h->header_overflow) {
+        err_set(e, ERR_LIMIT, "the server sent more than %zu KiB of headers", HEADER_MAX >> 10);
+        return HTTPGET_FAILED;
+    }
+    return httpget_explain((int)code, h->error, e) ? HTTPGET_AGAIN : HTTPGET_FAILED;
 }
 
 enum httpget_result httpget_run(struct httpget *h, const struct httpget_request *q,

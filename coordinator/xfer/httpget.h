@@ -1,6 +1,8 @@
 #ifndef NEPHRON_HTTPGET_H
 #define NEPHRON_HTTPGET_H
 
+#include "str.h"
+
 #include <signal.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -54,5 +56,13 @@ enum httpget_result httpget_run(struct httpget *h, const struct httpget_request 
 /* The value of the first cookie whose name begins with `prefix`, copied; false when there is none.
  */
 bool httpget_cookie(struct httpget *h, const char *prefix, char *out, size_t size);
+
+/* What webcall.c has in common with this. */
+/* Takes what a header line says into *r; unknown ones are passed over. */
+void httpget_parse_header(struct httpget_reply *r, struct str line);
+/* Words what libcurl's code means (`detail`: its error buffer). True: it may pass. */
+bool httpget_explain(int code, const char *detail, struct err *e);
+/* Roots of trust other than the system's: what the curl program and OpenSSL look at. NULL: none. */
+const char *httpget_ca_file(void);
 
 #endif

@@ -10,6 +10,7 @@
 #include "ingest.h"
 #include "json.h"
 #include "log.h"
+#include "netremote.h"
 #include "num.h"
 #include "opt.h"
 #include "path.h"
@@ -231,6 +232,23 @@ static int run_fetch(int argc, char **argv)
     return rc;
 }
 
+/* Started by nephron, which speaks frames with it. */
+static int run_remote(int argc, char **argv)
+{
+    struct err e = ERR_INIT;
+    const struct netremote_options o = {
+        .in = STDIN_FILENO, .out = STDOUT_FILENO, .retry_ms = retry_ms(), .stop = &stop_signal};
+    log_set_level(getenv("NEPHRON_XFER_VERBOSE") ? LOG_DEBUG : LOG_WARN);
+    if (argc > 1 || isatty(STDIN_FILENO)) {
+        err_set(&e, ERR_USAGE, "'nephron-xfer remote' is started by nephron, and not by hand");
+        return report(&e);
+    }
+    if (netremote_run(&o, &e) == 0) {
+        return 0;
+    }
+    return e.code == ERR_INTERRUPTED && stop_signal ? 128 + stop_signal : report(&e);
+}
+
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
@@ -238,6 +256,7 @@ static const struct {
 } commands[] = {
     {"ingest", run_ingest, "bring the data set into place"},
     {"fetch", run_fetch, "download one file, verified"},
+    {"remote", run_remote, "objects of a remote, for push and pull"},
 };
 
 static int help(FILE *to)
