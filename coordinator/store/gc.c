@@ -301,12 +301,36 @@ static int listed(void *ctx, const char *path)
     return 0;
 }
 
+struct remote_removal {
+    struct remote *r;
+    struct arena *a;
+    const char **paths; /* those that go in one request */
+    size_t count, capacity;
+};
+
 static int remove_remote(void *ctx, struct cas_id id, struct err *e)
 {
-    struct remote *r = ctx;
+    struct remote_removal *x = ctx;
     char path[64];
     remote_object_path(path, id);
-    return r->ops->remove(r->ctx, path, e);
+    if (!x->r->ops->remove_many) {
+        return x->r->ops->remove(x->r->ctx, path, e);
+    }
+    ARRAY_RESERVE(x->paths, x->count, x->capacity, 1);
+    x->paths[x->count++] = arena_strdup(x->a, path);
+    return 0;
+}
+
+static int remove_from_remote(struct collecting *c, struct remote *r, struct doomed *d,
+                              struct strbuf *out, struct err *e)
+{
+    struct remote_removal x = {.r = r, .a = c->a};
+    int rc = remove_doomed(d, c->opt->dry, remove_remote, &x, out, e);
+    if (rc == 0 && x.count > 0) {
+        rc = r->ops->remove_many(r->ctx, x.paths, x.count, e);
+    }
+    free(x.paths);
+    return rc;
 }
 
 /*
@@ -319,7 +343,7 @@ static int sweep_remote(struct collecting *c, struct remote *r, bool legacy, str
     struct listing l = {.d = {.used = &c->used, .a = c->a}, .legacy = legacy, .url = r->url};
     int rc = r->ops->list(r->ctx, legacy ? "" : "files/md5", listed, &l, e);
     if (rc == 0) {
-        rc = remove_doomed(&l.d, c->opt->dry, remove_remote, r, out, e);
+        rc = remove_from_remote(c, r, &l.d, out, e);
     }
     if (rc == 0 && l.d.count > 0) {
         strbuf_addf(out, "Removed %zu objects from remote.\n", l.d.count);

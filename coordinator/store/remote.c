@@ -8,71 +8,16 @@
 
 #include "alloc.h"
 #include "checkout.h"
-#include "config.h"
 #include "err.h"
 #include "fs.h"
 #include "lock.h"
 #include "path.h"
-#include "repo.h"
 #include "store.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* ---- opening ---- */
-
-static int no_remote(const struct store *s, struct err *e)
-{
-    const struct value *remotes = value_get(config_merged(s->repo->config), "remote");
-    if (remotes && remotes->type == VALUE_MAP && remotes->map.count) {
-        return err_set(e, ERR_CONFIG,
-                       "config file error: no remote specified in %s. Setup default remote with\n"
-                       "    dvc remote default <remote name>\n"
-                       "or use:\n    dvc <command> -r <remote name>",
-                       s->repo->root);
-    }
-    return err_set(e, ERR_CONFIG,
-                   "config file error: no remote specified in %s. Create a default remote with\n"
-                   "    dvc remote add -d <remote name> <remote url>",
-                   s->repo->root);
-}
-
-int remote_open(struct remote *r, struct store *s, struct arena *a, const char *name, struct err *e)
-{
-    const struct config *config = s->repo->config;
-    name = name ? name : config_default_remote(config);
-    if (!name) {
-        return no_remote(s, e);
-    }
-    const char *url = config_remote_get(config, name, "url");
-    if (!url) {
-        return err_set(e, ERR_CONFIG, "config file error: remote '%s' doesn't exist", name);
-    }
-    const char *scheme = strstr(url, "://");
-    if (!scheme || !strncmp(url, "file://", 7)) {
-        const char *dir = scheme ? url + 7 : url;
-        remote_open_dir(r, a, path_absolute(a, s->repo->dvc_dir, dir));
-    } else {
-        return err_set(e, ERR_REMOTE,
-                       "remote '%s' (%s): this program reads and writes folders; remotes of kind "
-                       "'%.*s' are not built in",
-                       name, url, (int)(scheme - url), url);
-    }
-    r->name = arena_strdup(a, name);
-    r->url = arena_strdup(a, url);
-    const char *jobs = config_remote_get(config, name, "jobs");
-    r->jobs = jobs ? (int)strtol(jobs, NULL, 10) : 0;
-    return 0;
-}
-
-void remote_close(struct remote *r)
-{
-    if (r->ops) {
-        r->ops->close(r->ctx);
-    }
-    memset(r, 0, sizeof(*r));
-}
+#include <sys/stat.h>
 
 /* ---- sets ---- */
 
@@ -293,6 +238,7 @@ struct transfer {
     bool push, dirs;      /* which way; this round moves .dir objects */
     unsigned char *state; /* by object */
     bool *here, *there;
+    uint64_t *sizes;  /* in the remote, where it says so */
     struct err *errs; /* by thread: the look-up's */
 };
 
@@ -303,6 +249,9 @@ static void look_one(void *ctx, size_t i, int thread)
     const struct remote_object *o = &t->set->objects[i];
     remote_object_path(path, o->id);
     t->here[i] = cas_has(t->s->cas, o->id, false);
+    if (t->here[i] && !t->push) {
+        return; /* nothing to fetch, wherever else it is */
+    }
     int there = t->r->ops->has(t->r->ctx, path, &t->errs[thread]);
     t->there[i] = there > 0;
 }
@@ -333,6 +282,8 @@ static void move_one(void *ctx, size_t i, int thread)
     }
 }
 
+#define MAX_THREADS 256
+
 /* Loops on the remote's own number of threads, or the store's. */
 static void run_loop(struct transfer *t, par_fn *fn)
 {
@@ -340,12 +291,10 @@ static void run_loop(struct transfer *t, par_fn *fn)
         store_par_for(t->s, t->set->count, fn, t);
         return;
     }
-    struct par *par = par_new(t->r->jobs > 64 ? 64 : t->r->jobs);
+    struct par *par = par_new(t->r->jobs > MAX_THREADS ? MAX_THREADS : t->r->jobs);
     par_for(par, t->set->count, fn, t);
     par_free(par);
 }
-
-#define MAX_THREADS 256
 
 static void transfer_begin(struct transfer *t, struct store *s, struct remote *r,
                            const struct remote_set *set, bool push)
@@ -354,6 +303,7 @@ static void transfer_begin(struct transfer *t, struct store *s, struct remote *r
     t->state = xcalloc(set->count + 1, 1);
     t->here = xcalloc(set->count + 1, sizeof(bool));
     t->there = xcalloc(set->count + 1, sizeof(bool));
+    t->sizes = xcalloc(set->count + 1, sizeof(*t->sizes));
     t->errs = xcalloc(MAX_THREADS, sizeof(*t->errs));
 }
 
@@ -362,16 +312,55 @@ static void transfer_end(struct transfer *t)
     free(t->state);
     free(t->here);
     free(t->there);
+    free(t->sizes);
     free(t->errs);
 }
 
-static int look(struct transfer *t, struct err *e)
+/* Objects in one request for all. */
+static int look_many(struct transfer *t, struct err *e)
 {
+    struct arena a;
+    arena_init(&a);
+    size_t count = 0, *which = ARENA_ARRAY(&a, t->set->count + 1, size_t);
+    const char **paths = ARENA_ARRAY(&a, t->set->count + 1, const char *);
+    bool *there = ARENA_ARRAY(&a, t->set->count + 1, bool);
+    uint64_t *sizes = ARENA_ARRAY(&a, t->set->count + 1, uint64_t);
+    for (size_t i = 0; i < t->set->count; i++) {
+        char path[64];
+        t->here[i] = cas_has(t->s->cas, t->set->objects[i].id, false);
+        if (t->push || !t->here[i]) {
+            remote_object_path(path, t->set->objects[i].id);
+            paths[count] = arena_strdup(&a, path);
+            which[count++] = i;
+        }
+    }
+    int rc = t->r->ops->has_many(t->r->ctx, paths, count, there, sizes, e);
+    for (size_t k = 0; k < count && rc == 0; k++) {
+        t->there[which[k]] = there[k];
+        t->sizes[which[k]] = sizes[k];
+    }
+    arena_release(&a);
+    return rc;
+}
+
+static int look_all(struct transfer *t, struct err *e)
+{
+    if (t->r->ops->has_many) {
+        return look_many(t, e);
+    }
     run_loop(t, look_one);
     for (size_t i = 0; i < MAX_THREADS; i++) {
         if (t->errs[i].code != ERR_NONE) {
             return err_set(e, t->errs[i].code, "%s", t->errs[i].text);
         }
+    }
+    return 0;
+}
+
+static int look(struct transfer *t, struct err *e)
+{
+    if (look_all(t, e) < 0) {
+        return -1;
     }
     for (size_t i = 0; i < t->set->count; i++) {
         bool from = t->push ? t->here[i] : t->there[i];
@@ -419,6 +408,28 @@ static void hold_back_dirs(struct transfer *t)
     }
 }
 
+/* The remote's progress bar: bytes that are going to move. */
+static void announce(struct transfer *t)
+{
+    uint64_t bytes = 0;
+    struct arena a;
+    struct stat st;
+    if (!t->r->ops->expect) {
+        return;
+    }
+    arena_init(&a);
+    for (size_t i = 0; i < t->set->count; i++) {
+        if (t->state[i] == STATE_WANTED && !t->push) {
+            bytes += t->sizes[i];
+        } else if (t->state[i] == STATE_WANTED &&
+                   stat(cas_object_path(t->s->cas, &a, t->set->objects[i].id), &st) == 0) {
+            bytes += (uint64_t)st.st_size;
+        }
+    }
+    arena_release(&a);
+    t->r->ops->expect(t->r->ctx, t->push ? "Pushing" : "Fetching", bytes);
+}
+
 static int transfer(struct store *s, struct arena *a, struct remote *r,
                     const struct remote_set *set, bool push, struct remote_result *res,
                     struct err *e)
@@ -430,10 +441,14 @@ static int transfer(struct store *s, struct arena *a, struct remote *r,
     if (rc == 0) {
         unsigned char *before = xmalloc(set->count + 1);
         memcpy(before, t.state, set->count);
+        announce(&t);
         run_loop(&t, move_one);
         hold_back_dirs(&t);
         t.dirs = true;
         run_loop(&t, move_one);
+        if (r->ops->expect) {
+            r->ops->expect(r->ctx, "", 0);
+        }
         res->missing = ARENA_ARRAY(a, set->count + 1, const char *);
         for (size_t i = 0; i < set->count; i++) {
             res->moved += before[i] == STATE_WANTED && t.state[i] == STATE_DONE;

@@ -7,9 +7,12 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
+struct config;
 struct err;
 struct store;
+struct value;
 struct checkout_target;
 
 /*
@@ -33,6 +36,13 @@ struct remote_ops {
                 void *fn_ctx, struct err *e);
     /* Deletes a file; absent is fine. NULL when the kind cannot. */
     int (*remove)(void *ctx, const char *path, struct err *e);
+    /* Many look-ups at once, sizes included, and many deletions. NULL: one by one will do. */
+    int (*has_many)(void *ctx, const char *const *paths, size_t count, bool *there, uint64_t *sizes,
+                    struct err *e);
+    int (*remove_many)(void *ctx, const char *const *paths, size_t count, struct err *e);
+    /* So many bytes are about to move (a progress bar begins), or 0: that was all. NULL: nobody
+     * wants to know. */
+    void (*expect)(void *ctx, const char *label, uint64_t bytes);
     void (*close)(void *ctx);
 };
 
@@ -51,6 +61,10 @@ struct remote {
 int remote_open(struct remote *r, struct store *s, struct arena *a, const char *name,
                 struct err *e);
 void remote_close(struct remote *r);
+/* The URL behind "remote://NAME/PATH", and the settings that go with it: those of `name` (may be
+ * NULL), then of the remotes it refers to. *url is replaced. */
+int remote_resolve(struct arena *a, const struct config *c, const char *name, const char **url,
+                   const struct value **options, struct err *e);
 /* A remote that is a folder, without configuration. */
 void remote_open_dir(struct remote *r, struct arena *a, const char *dir);
 
