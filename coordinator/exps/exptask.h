@@ -14,7 +14,8 @@ struct value;
 
 /*
  * One experiment to run: what was typed, and for one in the queue what became of it. Kept as JSON in
- * .dvc/tmp/exps/nephron/tasks/<stash commit>.json (docs/formats.md); all strings are in one arena.
+ * .dvc/tmp/exps/nephron/tasks/<stash commit>.json: a map of the members below by their names, `schema` 1, states by their
+ * first texts, `repro` a map of targets, flags that are set, and on_error. All strings are in one arena.
  */
 
 #define EXPTASK_STATES(X)                                                                          \

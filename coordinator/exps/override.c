@@ -465,9 +465,11 @@ static int read_args(struct reader *r, struct override_args *args)
             args->names[args->count - 1] != NULL) {
             return fail(r, "an argument without a name after one with");
         }
-        if (args->count > room || read_term(r, &args->items[args->count]) < 0) {
+        struct override_term *t = &args->items[args->count];
+        if (args->count > room || read_term(r, t) < 0) {
             return -1;
         }
+        t->value->line = 0; /* Hydra takes the quotes off a function's arguments */
         args->count++;
     } while (take(r, ','));
     return take(r, ')') ? 0 : fail(r, "expected ',' or ')'");

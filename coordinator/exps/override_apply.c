@@ -88,6 +88,7 @@ static bool merge(struct arena *a, struct value *into, const struct value *from,
 struct missing {
     struct str key;  /* from the start up to that part */
     struct str part; /* the part alone */
+    bool kind;       /* it is there, but a list is no map */
 };
 
 /* Sets the value at a key. `add`: maps on the way are made. false: a part of the way is not there. */
@@ -99,11 +100,15 @@ static bool update(struct arena *a, struct value *doc, const char *key, const st
     while (str_split(&rest, '.', &part)) {
         struct value *next = member(at, part);
         bool last = rest.n == 0;
-        *miss = (struct missing){{key, (size_t)(part.p + part.n - key)}, part};
+        *miss = (struct missing){{key, (size_t)(part.p + part.n - key)}, part, false};
         if (next == NULL && (!add || at->type == VALUE_LIST)) {
             return false;
         }
         if (last) {
+            miss->kind = is_container(next) && is_container(to) && next->type != to->type;
+            if (miss->kind) {
+                return false;
+            }
             if (next != NULL && next->type == VALUE_MAP && to->type == VALUE_MAP) {
                 return merge(a, next, to, add);
             }
@@ -122,11 +127,11 @@ static bool update(struct arena *a, struct value *doc, const char *key, const st
 static int set_key(struct arena *a, struct value *doc, const struct override *o,
                    const struct value *v, bool add, struct err *e)
 {
-    struct missing miss = {{0}, {0}};
+    struct missing miss = {{0}, {0}, false};
     if (update(a, doc, o->key, v, add, &miss)) {
         return 0;
     }
-    if (add) {
+    if (add || miss.kind) {
         return refuse(e, "Error merging override %s", o->text);
     }
     return refuse(
@@ -156,15 +161,10 @@ static int delete_key(struct arena *a, struct value *doc, const struct override 
     struct value *parent =
         dot != NULL ? find(doc, arena_strndup(a, o->key, (size_t)(dot - o->key))) : doc;
     const char *name = dot != NULL ? dot + 1 : o->key;
-    if (parent->type == VALUE_MAP) {
-        value_remove(parent, name);
-        return 0;
+    if (parent->type != VALUE_MAP) {
+        return refuse(e, "Error merging override %s", o->text);
     }
-    size_t i = index_of(parent, str_from(name));
-    for (; i + 1 < parent->list.count; i++) {
-        parent->list.items[i] = parent->list.items[i + 1];
-    }
-    parent->list.count--;
+    value_remove(parent, name);
     return 0;
 }
 
