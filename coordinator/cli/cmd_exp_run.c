@@ -170,26 +170,32 @@ static int store_ref(struct session *s, struct typed *t, struct exprun_result *r
     return 0;
 }
 
+/* Parameters and data in the workspace itself, which from here on is this run's (`busy`). A wrong target leaves no changed
+ * parameters, and a run that is at work does not find others than it began with. */
+static int prepare_workspace(struct session *s, struct typed *t, const struct value *files,
+                             struct repolock *busy, struct err *e)
+{
+    const struct value *texts = exprun_params(&s->repo, &s->arena, files, e);
+    if (texts == NULL || exprun_commit_data(&s->repo, &s->arena, &t->task, NULL, e) < 0 ||
+        repolock_acquire(busy, &s->repo, REPOLOCK_REPRO, "nephron exp run", false, NULL, e) < 0) {
+        return -1;
+    }
+    return exprun_write(&s->repo, &s->arena, texts, e);
+}
+
 /* One experiment, now. Answers the exit code. */
 static int run_one(struct session *s, struct typed *t, const struct value *files)
 {
     struct err e = ERR_INIT;
     struct exprun_result result = {.exit_code = 255};
+    struct repolock busy = REPOLOCK_INIT;
     struct tracked *tracked =
         tracked_new(&(struct tracked_options){.argc = t->argc, .argv = t->argv});
-    const struct exprun_options opt = {
-        .tracked = tracked, .confirm = ask, .warn_untracked = t->temp};
-    int rc;
-    if (t->temp) {
-        rc = stash(s, &t->task, files, &e);
-    } else {
-        /* a wrong target must not leave changed parameters */
-        const struct value *texts = exprun_params(&s->repo, &s->arena, files, &e);
-        rc = texts == NULL ? -1 : exprun_commit_data(&s->repo, &s->arena, &t->task, NULL, &e);
-        if (rc == 0) {
-            rc = exprun_write(&s->repo, &s->arena, texts, &e);
-        }
-    }
+    const struct exprun_options opt = {.repro_lock = t->temp ? NULL : &busy,
+                                       .tracked = tracked,
+                                       .confirm = ask,
+                                       .warn_untracked = t->temp};
+    int rc = t->temp ? stash(s, &t->task, files, &e) : prepare_workspace(s, t, files, &busy, &e);
     if (rc == 0) {
         repolock_release(&s->lock); /* others may work while stages run */
         rc = t->temp ? exprun_in_copy(&s->repo, &t->task, &opt, &result, &e)
@@ -200,6 +206,7 @@ static int run_one(struct session *s, struct typed *t, const struct value *files
         result.exit_code = 255;
     }
     tracked_free(tracked);
+    repolock_release(&busy);
     return rc == 0 ? 0 : session_fail(&e, result.exit_code != 0 ? result.exit_code : 255);
 }
 

@@ -116,6 +116,7 @@ static int reproduce(struct session *s, struct exprecord *record, struct exprun_
         .confirm = confirm,
         .ctx = s,
         .stop = repro_stop_catch(),
+        .repro_lock = s->opt->repro_lock,
         .slots = 1,
         .in_order = true,
         .reporter = exprecord_reporter(record, reporter_tty_new(s->task->repro.quiet, true, false)),

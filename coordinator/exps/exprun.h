@@ -7,6 +7,7 @@
 
 struct err;
 struct repo;
+struct repolock;
 struct tracked;
 struct value;
 
@@ -34,7 +35,9 @@ int exprun_commit_data(struct repo *r, struct arena *a, const struct exptask *t,
                        struct value *texts, struct err *e);
 
 struct exprun_options {
-    struct tracked *tracked;                          /* NULL: the run is not recorded */
+    struct tracked *tracked; /* NULL: the run is not recorded */
+    struct repolock *
+        repro_lock; /* held by the caller since before it wrote parameters: taken over; NULL: none */
     bool (*confirm)(void *ctx, const char *question); /* --interactive; NULL: no */
     bool warn_untracked; /* in a copy: names files that the commit is without */
     bool plain_output;   /* no terminal in front: what stages print is passed on */
