@@ -32,8 +32,8 @@ static void tell(const struct exprunall_result *r, bool quiet)
 {
     fflush(stdout);
     if (r->failed_count > 0) {
-        print_names(stderr, "ERROR: Failed to reproduce experiment(s) '", r->failed,
-                    r->failed_count, "'\n");
+        print_names(stderr, "Failed to reproduce experiment(s) '", r->failed, r->failed_count,
+                    "'\n");
     }
     if (r->ran_count > 0 && !quiet) {
         print_names(stdout, "\nRan experiment(s): ", r->ran, r->ran_count, "\n");
@@ -104,8 +104,7 @@ static int run_task(const struct exptask *t, int argc, char **argv, struct expru
         return -1;
     }
     struct tracked *tracked = tracked_new(&(struct tracked_options){.argc = argc, .argv = argv});
-    const struct exprun_options opt = {
-        .tracked = tracked, .warn_untracked = true, .plain_output = true};
+    const struct exprun_options opt = {.tracked = tracked, .plain_output = true};
     int rc = exprun_in_copy(&r, t, &opt, result, e);
     tracked_free(tracked);
     repo_close(&r);

@@ -1,6 +1,7 @@
 /* See paramsedit.h. */
 #include "paramsedit.h"
 
+#include "emit.h"
 #include "err.h"
 #include "json.h"
 #include "num.h"
@@ -143,8 +144,12 @@ static int write_text(struct change *c, struct strbuf *out)
     if (strcasecmp(ext, ".toml") == 0 || strcasecmp(ext, ".py") == 0) {
         return edit_by_line(c, strcasecmp(ext, ".py") == 0, out);
     }
-    yamledit(c->a, c->text, c->old, c->now, out);
-    return 0;
+    if (c->old->line == 0) { /* empty */
+        strbuf_addstr(out, c->text);
+        emit_yaml(out, c->now, NULL);
+        return 0;
+    }
+    return yamledit_apply(c->text, c->now, out, c->e);
 }
 
 int paramsedit(struct arena *a, const char *shown, struct str text, const struct value *overrides,

@@ -27,6 +27,47 @@ struct editing {
     size_t count, capacity;
 };
 
+/* ---- comparing ---- */
+
+static bool same_maps(const struct value *x, const struct value *y)
+{
+    if (x->map.count != y->map.count) {
+        return false;
+    }
+    for (size_t i = 0; i < x->map.count; i++) {
+        struct strbuf key;
+        strbuf_init(&key);
+        value_text(&key, x->map.pairs[i].key);
+        const struct value *other = value_get(y, key.p);
+        strbuf_release(&key);
+        if (other == NULL || !yamledit_same(x->map.pairs[i].val, other)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool yamledit_same(const struct value *x, const struct value *y)
+{
+    if (x->type != y->type) {
+        return false;
+    }
+    if (x->type == VALUE_MAP) {
+        return same_maps(x, y);
+    }
+    if (x->type == VALUE_LIST) {
+        bool same = x->list.count == y->list.count;
+        for (size_t i = 0; same && i < x->list.count; i++) {
+            same = yamledit_same(x->list.items[i], y->list.items[i]);
+        }
+        return same;
+    }
+    bool nan = x->type == VALUE_FLOAT && x->f != x->f && y->f != y->f;
+    return nan || value_eq(x, y);
+}
+
+/* ---- edits ---- */
+
 static bool edit_map(struct editing *x, const struct value *old, const struct value *want,
                      size_t end);
 static bool edit_list(struct editing *x, const struct value *old, const struct value *want,
@@ -79,6 +120,22 @@ static size_t quoted_end(struct str text, size_t from)
     return i < text.n ? i + 1 : text.n;
 }
 
+/* `put` over [from, to), and the blanks up to a comment behind it: the comment keeps its column. */
+static void replace_scalar(struct editing *x, size_t from, size_t to, struct strbuf *put)
+{
+    size_t hash = to;
+    while (hash < x->text.n && x->text.p[hash] == ' ') {
+        hash++;
+    }
+    if (hash > to && hash < x->text.n && x->text.p[hash] == '#') {
+        size_t before = str_utf8_length(str_sub(x->text, from, hash - from));
+        size_t width = str_utf8_length(strbuf_str(put));
+        strbuf_pad(put, ' ', before > width ? before - width : 1);
+        to = hash;
+    }
+    replace(x, from, to, put);
+}
+
 /* Writes the scalar over the old one, when that stands on one line with nothing special about it.
  */
 static bool edit_scalar(struct editing *x, const struct value *old, const struct value *want,
@@ -93,25 +150,10 @@ static bool edit_scalar(struct editing *x, const struct value *old, const struct
     strbuf_init(&put);
     emit_scalar(&put, want, old->column, old->column + 80);
     bool quoted = x->text.p[at] == '\'' || x->text.p[at] == '"';
-    replace(x, at, quoted ? quoted_end(x->text, at) : plain_end(x->text, at), &put);
+    replace_scalar(x, at, quoted ? quoted_end(x->text, at) : plain_end(x->text, at), &put);
     strbuf_release(&put);
     return true;
 }
-
-/* Changes a value where it stands; false: its surroundings are written anew. */
-static bool edit_value(struct editing *x, const struct value *old, const struct value *want,
-                       size_t end)
-{
-    if (old->type == VALUE_MAP && want->type == VALUE_MAP) {
-        return edit_map(x, old, want, end);
-    }
-    if (old->type == VALUE_LIST && want->type == VALUE_LIST) {
-        return edit_list(x, old, want, end);
-    }
-    return value_is_scalar(old) && value_is_scalar(want) && edit_scalar(x, old, want, end);
-}
-
-/* ---- maps ---- */
 
 static const char *key_text(struct editing *x, const struct value *key)
 {
@@ -122,6 +164,65 @@ static const char *key_text(struct editing *x, const struct value *key)
     strbuf_release(&b);
     return text;
 }
+
+/* A plain scalar of a map in flow style ends before its punctuation. */
+static size_t flow_end(struct str text, size_t from)
+{
+    size_t end = from;
+    for (size_t i = from; i < text.n && !strchr("\r\n,]}#", text.p[i]); i++) {
+        end = text.p[i] == ' ' || text.p[i] == '\t' ? end : i + 1;
+    }
+    return end;
+}
+
+static bool edit_flow_scalar(struct editing *x, const struct value *old, const struct value *want)
+{
+    size_t at = yamltext_offset(x->text, old);
+    if (!value_is_scalar(old) || !value_is_scalar(want) || old->line == 0 || at >= x->text.n ||
+        old->type == VALUE_NULL || want->type == VALUE_NULL || strchr("|>&*![{?", x->text.p[at])) {
+        return false;
+    }
+    struct strbuf put;
+    strbuf_init(&put);
+    emit_scalar(&put, want, old->column, old->column + 80);
+    bool quoted = x->text.p[at] == '\'' || x->text.p[at] == '"';
+    bool safe = put.p[0] == '\'' || put.p[0] == '"' || !strpbrk(put.p, ",[]{}\n");
+    if (safe) {
+        replace(x, at, quoted ? quoted_end(x->text, at) : flow_end(x->text, at), &put);
+    }
+    strbuf_release(&put);
+    return safe;
+}
+
+/* A map in flow style, {a: 1}: scalars in their places, no keys more or less. */
+static bool edit_flow(struct editing *x, const struct value *old, const struct value *want)
+{
+    bool ok = old->map.count == want->map.count;
+    for (size_t i = 0; ok && i < old->map.count; i++) {
+        const struct value *was = old->map.pairs[i].val;
+        const struct value *now = value_get(want, key_text(x, old->map.pairs[i].key));
+        bool maps = now && was->type == VALUE_MAP && now->type == VALUE_MAP;
+        ok = now && (yamledit_same(was, now) ||
+                     (maps ? edit_flow(x, was, now) : edit_flow_scalar(x, was, now)));
+    }
+    return ok;
+}
+
+/* Changes a value where it stands; false: its surroundings are written anew. */
+static bool edit_value(struct editing *x, const struct value *old, const struct value *want,
+                       size_t end)
+{
+    if (old->type == VALUE_MAP && want->type == VALUE_MAP) {
+        bool flow = old->map.count > 0 && old->line > 0 && yamltext_is_flow(x->text, old);
+        return flow ? edit_flow(x, old, want) : edit_map(x, old, want, end);
+    }
+    if (old->type == VALUE_LIST && want->type == VALUE_LIST) {
+        return edit_list(x, old, want, end);
+    }
+    return value_is_scalar(old) && value_is_scalar(want) && edit_scalar(x, old, want, end);
+}
+
+/* ---- maps ---- */
 
 /* Every key on a line of its own, below the one before: not so with merges and aliases. */
 static bool is_block(const struct editing *x, const struct value *map)
@@ -217,7 +318,7 @@ static bool edit_map(struct editing *x, const struct value *old, const struct va
     for (size_t i = 0; i < old->map.count; i++) {
         const struct value_pair *pair = &old->map.pairs[i];
         const struct value *now = value_get(want, key_text(x, pair->key));
-        if (!now || !value_eq(pair->val, now) || i + 1 == old->map.count) {
+        if (!now || !yamledit_same(pair->val, now) || i + 1 == old->map.count) {
             size_t from = yamltext_offset(x->text, pair->key);
             size_t to = i + 1 == old->map.count
                             ? end
@@ -226,7 +327,7 @@ static bool edit_map(struct editing *x, const struct value *old, const struct va
             end = i + 1 == old->map.count ? to : end;
             if (!now) {
                 drop_pair(x, old, i, lead, to);
-            } else if (!value_eq(pair->val, now)) {
+            } else if (!yamledit_same(pair->val, now)) {
                 change_pair(x, pair, now, to);
             }
         }
@@ -307,7 +408,7 @@ static bool edit_list(struct editing *x, const struct value *old, const struct v
             return false;
         }
         const struct value *now = k < want->list.count ? want->list.items[k] : NULL;
-        if (now && value_eq(v, now)) {
+        if (now && yamledit_same(v, now)) {
             k++;
         } else if (pairwise) {
             change_item(x, v, now, &it);
@@ -348,7 +449,7 @@ static void write_edits(const struct editing *x, struct strbuf *out)
 static bool says(struct editing *x, struct str text, const struct value *want)
 {
     const struct value *doc = yaml_parse(&x->a, text, NULL, NULL);
-    return doc && value_eq(doc, want);
+    return doc && yamledit_same(doc, want);
 }
 
 static int apply(struct editing *x, const struct value *want, struct strbuf *out, struct err *e)

@@ -49,7 +49,7 @@ test_expect_success "the queue in one go, results as experiments of the real DVC
     at ours && project >/dev/null && turn=ours && nephron exp run --queue -n r -S lr=11,12,13,14 >/dev/null && cp params.yaml ../before &&
         nephron queue status >../status && test "$(grep -c Queued ../status)" = 4 && nephron queue logs r-1 2>../err; grep -q "has not been started" ../err &&
         nephron exp run --run-all -j 2 >../out 2>../err && grep -q "^Ran experiment(s): r-" ../out && test_cmp ../before params.yaml &&
-        grep -q "ERROR: Failed to reproduce experiment(s) .r-3." ../err && grep -q "nephron queue logs r-3" ../err && nephron queue logs r-3 >../log &&
+        grep -q "^Failed to reproduce experiment(s) .r-3." ../err && grep -q "nephron queue logs r-3" ../err && nephron queue logs r-3 >../log &&
         grep -q "Running stage" ../log && nephron queue status >../status && test "$(grep -c Success ../status)" = 3 &&
         test "$(grep -c Failed ../status)" = 1 && git rev-parse -q --verify refs/exps/celery/failed && test_must_fail git rev-parse -q --verify refs/exps/celery/stash &&
         turn=theirs && dvc exp list --name-only | sort >../listed && printf "%s\n" r-1 r-2 r-4 >../expect && test_cmp ../expect ../listed &&

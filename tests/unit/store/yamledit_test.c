@@ -34,10 +34,10 @@ static void edit(const char *text, const char *want, const char *expected)
 static void values_in_their_place(void **state)
 {
     edit("a: 1 # one\nb:   'x'  # two\nc: \"y#\\\"\"\n", "{a: 2, b: z, c: w}",
-         "a: 2 # one\nb:   z  # two\nc: w\n");
+         "a: 2 # one\nb:   z    # two\nc: w\n");
     edit("# top\nm:\n    deep:\n        k: v # here\n\n# end\n", "{m: {deep: {k: w}}}",
          "# top\nm:\n    deep:\n        k: w # here\n\n# end\n");
-    edit("a: 'it''s' # c\n", "{a: b}", "a: b # c\n");
+    edit("a: 'it''s' # c\n", "{a: b}", "a: b       # c\n");
     edit("same: yes\n", "{same: 'yes'}", "same: yes\n");
 }
 
@@ -61,10 +61,10 @@ static void lists(void **state)
 /* Only the block around it is written anew. */
 static void what_is_not_block_style(void **state)
 {
-    edit("# top\na: {x: 1}\nb: 1 # b\n", "{a: {x: 2}, b: 1}", "# top\na:\n  x: 2\nb: 1 # b\n");
+    edit("# top\na: {x: 1}\nb: 1 # b\n", "{a: {x: 2}, b: 1}", "# top\na: {x: 2}\nb: 1 # b\n");
     edit("t: |\n  one\n  two\nb: 1 # b\n", "{t: three, b: 1}", "t: three\nb: 1 # b\n");
     edit("n:\nb: 1 # b\n", "{n: 1, b: 1}", "n: 1\nb: 1 # b\n");
-    edit("{a: 1, b: 2}\n", "{a: 1, b: 3}", "a: 1\nb: 3\n");
+    edit("{a: 1, b: 2}\n", "{a: 1, b: 3}", "{a: 1, b: 3}\n");
     edit("x: &k\n  a: 1\ny:\n  <<: *k\n  b: 2 # b\n", "{x: {a: 1}, y: {a: 1, b: 3}}",
          "x: &k\n  a: 1\ny:\n  a: 1\n  b: 3\n");
     edit("a: 1\r\nb: 2\r\n", "{a: 1, b: 3}", "a: 1\r\nb: 3\r\n");

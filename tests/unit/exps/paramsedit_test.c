@@ -31,7 +31,7 @@ static const struct {
     {"p.yaml", "a: [1, 2]\nb: 1 # b\n", "a=[3]", "a:\n- 3\nb: 1 # b\n"},
     {"p.yaml", "a: |\n  text\n  more\nb: 1\n", "a=x", "a: x\nb: 1\n"},
     {"p.yaml", "a:\nb: 1\n", "a=x", "a: x\nb: 1\n"},
-    {"p.yaml", "a: 1\nb: 1\n", "a=null", "a: null\nb: 1\n"},
+    {"p.yaml", "a: 1\nb: 1\n", "a=null", "a:\nb: 1\n"},
     {"p.yaml", "a: &x 1 # c\nb: *x\n", "a=2", "a: 2\nb: 1\n"},
     {"p.yaml", "lr: 1e-3 # kept\nb: 1\n", "b=2", "lr: 1e-3 # kept\nb: 2\n"},
     {"p.yaml", "a: 1\n", "a=1", "a: 1\n"},
