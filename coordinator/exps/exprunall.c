@@ -25,6 +25,8 @@
 struct slot {
     bool busy;
     uint64_t id;
+    struct arena arena; /* of the task, and of all that is read while it is claimed and collected */
+    struct expqueue queue;
     struct exptask task;
 };
 
@@ -54,11 +56,12 @@ static uint64_t first_id(void)
     return (v | 1ull << 62) & ~0xfffffffull;
 }
 
-static const char *command_line(struct work *w, const struct exptask *t)
+static const char *command_line(struct work *w, struct slot *s)
 {
+    const char *rev = s->task.rev;
     const char *const words[] = {w->opt->program, "exp", "exec-run",
-                                 expqueue_task_path(&w->queue, t->rev),
-                                 expqueue_result_path(&w->queue, t->rev)};
+                                 expqueue_task_path(&s->queue, rev),
+                                 expqueue_result_path(&s->queue, rev)};
     struct strbuf b;
     strbuf_init(&b);
     strbuf_adds(&b, "exec");
@@ -66,7 +69,7 @@ static const char *command_line(struct work *w, const struct exptask *t)
         strbuf_addch(&b, ' ');
         strbuf_add_shell_word(&b, str_from(words[i]));
     }
-    const char *line = arena_strndup(w->queue.arena, b.p, b.n);
+    const char *line = arena_strndup(&s->arena, b.p, b.n);
     strbuf_release(&b);
     return line;
 }
@@ -74,9 +77,8 @@ static const char *command_line(struct work *w, const struct exptask *t)
 static int start(struct work *w, int slot, struct err *e)
 {
     struct slot *s = &w->slots[slot];
-    struct arena *a = w->queue.arena;
-    const char *cmd = command_line(w, &s->task);
-    const char *env = arena_printf(a, "NEPHRON_EXPERIMENT=%s", s->task.rev);
+    const char *cmd = command_line(w, s);
+    const char *env = arena_printf(&s->arena, "NEPHRON_EXPERIMENT=%s", s->task.rev);
     int cores = par_cores() / w->opt->slots;
     s->id = w->next_id++;
     const struct job j = {
@@ -87,7 +89,7 @@ static int start(struct work *w, int slot, struct err *e)
         .cwd = w->queue.repo->root,
         .env = &env,
         .env_count = 1,
-        .log_path = expqueue_log_path(&w->queue, s->task.rev),
+        .log_path = expqueue_log_path(&s->queue, s->task.rev),
         .slot = slot,
         .slots = 1,
         .threads = w->opt->slots > 1 ? (cores > 0 ? cores : 1) : 0,
@@ -106,29 +108,37 @@ static bool may_claim(struct work *w)
     return !told && !(w->opt->worker && expqueue_stopped(&w->queue));
 }
 
+static void empty(struct slot *s)
+{
+    s->busy = false;
+    arena_release(&s->arena);
+}
+
+/* The next experiment that waits into a free slot. 1: there is none. */
+static int fill_slot(struct work *w, int i, struct err *e)
+{
+    struct slot *s = &w->slots[i];
+    bool got = false;
+    arena_init(&s->arena);
+    s->queue = (struct expqueue){w->queue.repo, &s->arena};
+    int rc = expqueue_claim(&s->queue, &w->worker, &s->task, &got, e);
+    if (rc == 0 && got && (rc = start(w, i, e)) < 0) {
+        expqueue_put_back(&s->queue, &s->task, NULL);
+    }
+    if (rc < 0 || !got) {
+        empty(s);
+    }
+    return rc < 0 ? -1 : !got;
+}
+
 /* Gives every free slot something to do. */
 static int fill(struct work *w, struct err *e)
 {
-    for (int i = 0; i < w->opt->slots; i++) {
-        bool got = false;
-        if (w->slots[i].busy) {
-            continue;
-        }
-        if (!may_claim(w)) {
-            return 0;
-        }
-        if (expqueue_claim(&w->queue, &w->worker, &w->slots[i].task, &got, e) < 0) {
-            return -1;
-        }
-        if (!got) {
-            return 0;
-        }
-        if (start(w, i, e) < 0) {
-            expqueue_put_back(&w->queue, &w->slots[i].task, NULL);
-            return -1;
-        }
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < w->opt->slots && may_claim(w); i++) {
+        rc = w->slots[i].busy ? 0 : fill_slot(w, i, e);
     }
-    return 0;
+    return rc < 0 ? -1 : 0;
 }
 
 /* ---- results ---- */
@@ -148,15 +158,16 @@ static void print_output(const struct work *w, const struct job_result *r)
     }
 }
 
-static int collect(struct work *w, struct exptask *t, const struct job_result *r, struct err *e)
+static int collect(struct work *w, struct slot *s, const struct job_result *r, struct err *e)
 {
+    struct exptask *t = &s->task;
     bool stopping = w->opt->stop != NULL && w->opt->stop->signal != 0;
     struct strbuf why;
     strbuf_init(&why);
     result_text(r, &why);
     bool cut_off = stopping && r->status != 0 && (r->killed || r->status < 0 || r->status >= 128);
-    int rc = cut_off ? expqueue_put_back(&w->queue, t, e)
-                     : expqueue_collect(&w->queue, t, why.n > 0 ? why.p : "no result", e);
+    int rc = cut_off ? expqueue_put_back(&s->queue, t, e)
+                     : expqueue_collect(&s->queue, t, why.n > 0 ? why.p : "no result", e);
     if (rc == 0 && cut_off) {
         w->result->interrupted = true;
     } else if (rc == 0 && t->state == EXPTASK_SUCCESS) {
@@ -178,10 +189,11 @@ static int job_done(struct work *w, const struct job_result *r, struct err *e)
     for (int i = 0; i < w->opt->slots; i++) {
         struct slot *s = &w->slots[i];
         if (s->busy && s->id == r->id) {
-            s->busy = false;
             w->busy--;
             print_output(w, r);
-            return collect(w, &s->task, r, e);
+            int rc = collect(w, s, r, e);
+            empty(s);
+            return rc;
         }
     }
     return 0;
@@ -285,6 +297,11 @@ int exprunall(const struct repo *r, struct arena *a, const struct exprunall_opti
     }
     w.slots = xcalloc((size_t)opt->slots, sizeof *w.slots);
     int rc = run(&w, e);
+    for (int i = 0; i < opt->slots; i++) {
+        if (w.slots[i].busy) {
+            empty(&w.slots[i]);
+        }
+    }
     free(w.slots);
     expqueue_worker_close(&w.worker);
     return rc;

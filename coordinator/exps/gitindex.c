@@ -123,7 +123,8 @@ int gitindex_add(struct gitindex *x, const char *const *paths, size_t count, boo
 
 int gitindex_add_text(struct gitindex *x, const char *path, struct str text, struct err *e)
 {
-    const char *const hash[] = {"hash-object", "-w", "--stdin", NULL};
+    /* as `git add` would: line ends and filters by its attributes */
+    const char *const hash[] = {"hash-object", "-w", "--stdin", "--path", path, NULL};
     /* an empty input would be no input at all: git's empty blob is always there */
     const char *blob = answer(x, hash, text, e);
     if (blob == NULL) {
