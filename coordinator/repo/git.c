@@ -232,6 +232,37 @@ int git_run(const struct repo *r, const char *const *args, struct strbuf *out, s
     return git_call(r, &(struct git_call){.args = args}, out, e);
 }
 
+/* An experiment by its name (refs/exps/<baseline>/<name>); of several the one that started from HEAD. 1: there is none. */
+static int find_experiment(const struct repo *r, struct arena *a, const char *name, char commit[65],
+                           struct err *e)
+{
+    struct git_head head;
+    if (strcmp(name, "HEAD") == 0 || name[strcspn(name, "/*?[\\")] != 0 || name[0] == 0 ||
+        git_head(r, &head, NULL) < 0) {
+        return 1;
+    }
+    const char *const args[] = {"for-each-ref", "--format=%(objectname) %(refname)",
+                                arena_printf(a, "refs/exps/*/*/%s", name), NULL};
+    const char *mine = arena_printf(a, "refs/exps/%.2s/%s/", head.commit,
+                                    head.commit[0] != 0 ? head.commit + 2 : "");
+    struct strbuf out;
+    strbuf_init(&out);
+    size_t found = 0;
+    bool at_head = false;
+    struct str line, id;
+    struct str rest = git_run(r, args, &out, NULL) == 0 ? strbuf_str(&out) : (struct str){0};
+    while (!at_head && rest.n > 0 && str_split(&rest, '\n', &line)) {
+        found += str_split(&line, ' ', &id);
+        at_head = str_starts(line, mine);
+        snprintf(commit, 65, "%.*s", STR_ARG(id));
+    }
+    strbuf_release(&out);
+    if (found > 1 && !at_head) {
+        return err_set(e, ERR_MISSING, "ambiguous Git revision '%s'", name);
+    }
+    return found > 0 ? 0 : 1;
+}
+
 int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct err *e)
 {
     struct strbuf out;
@@ -247,9 +278,11 @@ int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct
     struct err git_err = ERR_INIT;
     int rc = 0;
     if (git_run(r, args, &out, &git_err) < 0 || !is_hex(str_trim(strbuf_str(&out)))) {
-        rc = git_err.code == ERR_MISSING || git_err.code == ERR_CHILD || git_err.code == ERR_NONE
-                 ? err_set(e, ERR_MISSING, "unknown Git revision '%s'", rev)
-                 : err_set(e, git_err.code, "%s", git_err.text);
+        bool unknown =
+            git_err.code == ERR_MISSING || git_err.code == ERR_CHILD || git_err.code == ERR_NONE;
+        rc = unknown ? find_experiment(r, &a, rev, commit, e)
+                     : err_set(e, git_err.code, "%s", git_err.text);
+        rc = rc > 0 ? err_set(e, ERR_MISSING, "unknown Git revision '%s'", rev) : rc;
     } else {
         snprintf(commit, 65, "%.*s", STR_ARG(str_trim(strbuf_str(&out))));
     }

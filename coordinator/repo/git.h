@@ -37,7 +37,7 @@ struct git_call {
     struct str input;        /* its stdin; empty: none */
 };
 int git_call(const struct repo *r, const struct git_call *call, struct strbuf *out, struct err *e);
-/* Full hex name of a revision. ERR_MISSING "unknown Git revision 'x'". */
+/* Full hex name of a revision: what git calls so, else an experiment's name. ERR_MISSING "unknown Git revision 'x'". */
 int git_rev_parse(const struct repo *r, const char *rev, char commit[65], struct err *e);
 /* Appends a file's bytes as of `rev`. `path` is a repo path. ERR_MISSING when the revision has no
  * such file. */
