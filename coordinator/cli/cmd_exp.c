@@ -13,6 +13,13 @@ int cmd_exp(int argc, char **argv)
     static const struct session_command commands[] = {
         {"run", cmd_exp_run, "run an experiment, or queue it"},
         {"save", cmd_exp_save, "keep the workspace as an experiment"},
+        {"list", cmd_exp_list, "experiments, here or in another repository of git"},
+        {"ls", cmd_exp_list, "the same"},
+        {"apply", cmd_exp_apply, "bring the workspace to an experiment"},
+        {"branch", cmd_exp_branch, "make a branch of git at an experiment"},
+        {"rename", cmd_exp_rename, "give an experiment another name"},
+        {"remove", cmd_exp_remove, "remove experiments"},
+        {"rm", cmd_exp_remove, "the same"},
         {"clean", cmd_exp_clean, "remove what killed runs of experiments left"},
     };
     if (argc > 1 && strcmp(argv[1], "exec-run") == 0) {

@@ -6,5 +6,10 @@
 int cmd_exp_run(int argc, char **argv);
 int cmd_exp_save(int argc, char **argv);
 int cmd_exp_clean(int argc, char **argv);
+int cmd_exp_list(int argc, char **argv);
+int cmd_exp_remove(int argc, char **argv);
+int cmd_exp_rename(int argc, char **argv);
+int cmd_exp_branch(int argc, char **argv);
+int cmd_exp_apply(int argc, char **argv);
 
 #endif
