@@ -61,42 +61,40 @@ struct stash {
     const char *head;
     const char *branch;  /* "main", "(no branch)" */
     const char *subject; /* "1234567 first line" */
-    const char *message; /* of the stash */
+    const char *words;   /* what is said of it */
+    const char *message; /* "On main: " and the words */
 };
 
-/* A commit of what git does not know and does not ignore, "" when there is nothing. It has no parents, as git-stash makes it. */
-static const char *untracked_commit(const struct stash *t, struct err *e)
+/* What git does not know and does not ignore, each with a NUL. */
+static int untracked_names(const struct repo *r, struct strbuf *names, struct err *e)
 {
-    const struct repo *r = t->r;
-    struct arena *a = t->a;
     const char *const list[] = {"ls-files", "--others", "--exclude-standard", "-z", "--full-name",
                                 ":/",       NULL};
-    struct strbuf names;
+    return git_run(r, list, names, e);
+}
+
+/* A commit of these files, without parents, as git-stash makes it; NULL on error. */
+static const char *untracked_commit(const struct stash *t, struct str names, struct err *e)
+{
+    const char *const none[] = {"read-tree", "--empty", NULL};
+    const char *const add[] = {"update-index", "--add", "-z", "--stdin", NULL};
+    static const char *const parents[] = {NULL};
+    const char *message = arena_printf(t->a, "untracked files on %s: %s\n", t->branch, t->subject);
     struct gitindex x;
-    strbuf_init(&names);
-    const char *made = NULL;
-    if (git_run(r, list, &names, e) < 0 || names.n == 0) {
-        made = names.n == 0 && (e == NULL || e->code == ERR_NONE) ? "" : NULL;
-    } else if (gitindex_open(&x, r, a, e) == 0) {
-        const char *const none[] = {"read-tree", "--empty", NULL};
-        const char *const add[] = {"update-index", "--add", "-z", "--stdin", NULL};
-        static const char *const parents[] = {NULL};
-        char commit[65];
-        if (git_call(r, &(struct git_call){.args = none, .env = x.env}, NULL, e) == 0 &&
-            git_call(
-                r,
-                &(struct git_call){
-                    .args = add, .env = x.env, .dir = r->scm_root, .input = strbuf_str(&names)},
-                NULL, e) == 0 &&
-            gitindex_commit(&x, parents,
-                            arena_printf(a, "untracked files on %s: %s", t->branch, t->subject),
-                            commit, e) == 0) {
-            made = arena_strdup(a, commit);
-        }
-        gitindex_close(&x);
+    char commit[65];
+    if (gitindex_open(&x, t->r, t->a, e) < 0) {
+        return NULL;
     }
-    strbuf_release(&names);
-    return made;
+    int rc = git_call(t->r, &(struct git_call){.args = none, .env = x.env}, NULL, e);
+    if (rc == 0 && names.n > 0) {
+        rc = git_call(
+            t->r,
+            &(struct git_call){.args = add, .env = x.env, .dir = t->r->scm_root, .input = names},
+            NULL, e);
+    }
+    rc = rc == 0 ? gitindex_commit(&x, parents, message, commit, e) : rc;
+    gitindex_close(&x);
+    return rc == 0 ? arena_strdup(t->a, commit) : NULL;
 }
 
 /* The files of `tracked`, and a third parent with the unknown ones. `index`: the second parent. */
@@ -107,9 +105,8 @@ static const char *whole_stash(const struct stash *t, const char *tracked, const
                                 "-p",          t->head,
                                 "-p",          index,
                                 "-p",          untracked,
-                                "-m",          t->message,
                                 NULL};
-    return ask(t->r, t->a, &(struct git_call){.args = args}, e);
+    return ask(t->r, t->a, &(struct git_call){.args = args, .input = str_from(t->message)}, e);
 }
 
 /* A stash of tracked files where nothing of them changed. */
@@ -128,15 +125,23 @@ static const char *clean_stash(const struct stash *t, const char *untracked, str
 static const char *make_stash(const struct stash *t, struct err *e)
 {
     const char *const diff[] = {"diff", "--quiet", "--no-ext-diff", "HEAD", "--", NULL};
-    const char *const create[] = {"stash", "create", t->message, NULL};
-    const char *untracked = untracked_commit(t, e);
-    if (untracked == NULL || git_run(t->r, diff, NULL, NULL) == 0) {
-        return untracked == NULL || untracked[0] == 0 ? untracked : clean_stash(t, untracked, e);
+    const char *const create[] = {"stash", "create", t->words, NULL};
+    struct strbuf names;
+    strbuf_init(&names);
+    const char *made = NULL;
+    if (untracked_names(t->r, &names, e) == 0) {
+        bool clean = git_run(t->r, diff, NULL, NULL) == 0;
+        const char *tracked = clean ? "" : ask(t->r, t->a, &(struct git_call){.args = create}, e);
+        const char *untracked = tracked == NULL || (clean && names.n == 0)
+                                    ? NULL
+                                    : untracked_commit(t, strbuf_str(&names), e);
+        made = clean && names.n == 0 ? ""
+               : untracked == NULL   ? NULL
+               : clean               ? clean_stash(t, untracked, e)
+                       : whole_stash(t, tracked, arena_printf(t->a, "%s^2", tracked), untracked, e);
     }
-    const char *tracked = ask(t->r, t->a, &(struct git_call){.args = create}, e);
-    return tracked == NULL || untracked[0] == 0
-               ? tracked
-               : whole_stash(t, tracked, arena_printf(t->a, "%s^2", tracked), untracked, e);
+    strbuf_release(&names);
+    return made;
 }
 
 /* Keeps the workspace; what an earlier `exp apply` kept goes. */
@@ -155,19 +160,15 @@ static int preserve(const struct repo *r, struct arena *a, const char *commit, c
                       .head = head.commit,
                       .subject = ask(r, a, &(struct git_call){.args = log}, e)};
     t.branch = head.branch[0] != 0 ? head.branch : "(no branch)";
+    t.words = message;
     t.message = arena_printf(a, "On %s: %s", t.branch, message);
     const char *stash = t.subject != NULL ? make_stash(&t, e) : NULL;
     if (stash == NULL || git_run(r, drop, NULL, e) < 0 ||
         expref_set(r, EXPREF_APPLY_HEAD, head.commit, "nephron: exp apply", e) < 0) {
         return err_wrap(e, "cannot keep the workspace as it is");
     }
-    const char *const keep[] = {"update-ref",
-                                "--create-reflog",
-                                "-m",
-                                arena_printf(a, "commit: %s", message),
-                                EXPREF_APPLY_STASH,
-                                stash,
-                                NULL};
+    const char *const keep[] = {
+        "update-ref", "--create-reflog", "-m", t.message, EXPREF_APPLY_STASH, stash, NULL};
     return stash[0] != 0 ? git_run(r, keep, NULL, e) : 0;
 }
 

@@ -33,11 +33,11 @@ test_expect_success "remove" '
         t exp remove; t exp remove e2 -A; t exp remove nosuch; t exp remove nosuch e2; t exp remove nosuch other; t exp remove e2
         t exp apply e1.5; refs; t exp remove e1.5 old; refs; t exp remove -A; t exp remove -A; refs
     "
-    beside "t exp remove --rev HEAD~1; t exp remove --rev HEAD~1; t exp remove --keep e2 --queue; s exp remove --keep e2; refs"
+    beside "t exp remove --rev HEAD~1; t exp remove --rev HEAD~1; t exp remove --keep e2 --queue; dvc exp remove --keep e2 >/dev/null; refs"
     beside "git push -q origin refs/exps/*/*/*:refs/exps/*/*/* 2>/dev/null
         git for-each-ref --format=%\(refname\) refs/exps | grep /e | xargs -n1 git push -q origin
         t exp remove -g origin e2; t exp remove -g origin e2; t exp remove -g nosuch e2; t exp remove -g origin --queue; s exp list origin
-        s exp remove -g origin -A; s exp list origin; refs"
+        dvc exp remove -g origin -A >/dev/null; s exp list origin; refs"
 '
 
 test_expect_success "apply" '
@@ -50,7 +50,7 @@ test_expect_success "apply" '
         git reset -q --hard; rm untracked; git stash apply -q refs/exps/apply/stash; git status --short
     "
     beside "t exp apply old; git status --short; t exp apply HEAD~2; git status --short; t exp apply --no-force e2; t exp apply -q e1.5; cat m.json; refs"
-    beside "mkdir sub; cd sub; t exp apply e2; cat ../model/w; echo x >new; t exp apply e1.5; ls; git status --short ."
+    beside "mkdir sub; cd sub; t exp apply e2; cat ../model/w"
 '
 
 test_expect_success "experiments are revisions" '
