@@ -348,7 +348,7 @@ static int do_prepare(const struct mpi_context *x, const struct stage_options *o
     strbuf_init(&out);
     int rc = 0;
     if (x->comm->rank == 0) {
-        rc = prepare_run(&s.settings, s.par, o->quiet, &out, e);
+        rc = prepare_run(&s.settings, s.par, o->quiet, x->stop, &out, e);
         rc = rc == 0 && !o->quiet ? print(&out, e) : rc;
     }
     rc = ranks_agree(x->comm, rc, e);

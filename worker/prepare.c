@@ -188,7 +188,15 @@ static int write_bare(const struct settings *s, const struct model *m,
     return rc;
 }
 
-static int write_files(const struct settings *s, const struct model *m, struct err *e)
+static int check_stop(const volatile sig_atomic_t *stop, struct err *e)
+{
+    return stop && *stop ? err_set(e, ERR_INTERRUPTED,
+                                   "stopped by signal %d before all was written", (int)*stop)
+                         : 0;
+}
+
+static int write_files(const struct settings *s, const struct model *m,
+                       const volatile sig_atomic_t *stop, struct err *e)
 {
     struct arena a;
     struct modelfile_info info;
@@ -199,14 +207,15 @@ static int write_files(const struct settings *s, const struct model *m, struct e
         goto out;
     }
     rc = s->include_top ? model_save(m, s->base_model, &info, e) : write_bare(s, m, &info, e);
+    rc = rc == 0 ? check_stop(stop, e) : rc;
     rc = rc == 0 ? model_save(m, s->updated_model, &info, e) : rc;
 out:
     arena_release(&a);
     return rc;
 }
 
-int prepare_run(const struct settings *s, struct par *par, bool quiet, struct strbuf *out,
-                struct err *e)
+int prepare_run(const struct settings *s, struct par *par, bool quiet,
+                const volatile sig_atomic_t *stop, struct strbuf *out, struct err *e)
 {
     struct model *m = model_new(&(struct model_config){.name = s->model,
                                                        .classes = s->classes,
@@ -220,8 +229,10 @@ int prepare_run(const struct settings *s, struct par *par, bool quiet, struct st
     if (!m) {
         return -1;
     }
-    int rc = load_weights(s, m, quiet, out, e);
-    rc = rc == 0 ? write_files(s, m, e) : rc;
+    int rc = check_stop(stop, e);
+    rc = rc == 0 ? load_weights(s, m, quiet, out, e) : rc;
+    rc = rc == 0 ? check_stop(stop, e) : rc;
+    rc = rc == 0 ? write_files(s, m, stop, e) : rc;
     if (rc == 0) {
         model_describe(m, out);
     }

@@ -1,6 +1,7 @@
 #ifndef NEPHRON_PREPARE_H
 #define NEPHRON_PREPARE_H
 
+#include <signal.h>
 #include <stdbool.h>
 
 struct err;
@@ -18,9 +19,10 @@ struct strbuf;
  * name.
  */
 
-/* Appends the layer table, and what of the head was not taken from WEIGHTS, to `out`. */
-int prepare_run(const struct settings *s, struct par *par, bool quiet, struct strbuf *out,
-                struct err *e);
+/* Appends the layer table, and what of the head was not taken from WEIGHTS, to `out`. *stop (NULL: never) not
+ * 0: ends before the next of its steps (weights, two files) with ERR_INTERRUPTED. */
+int prepare_run(const struct settings *s, struct par *par, bool quiet,
+                const volatile sig_atomic_t *stop, struct strbuf *out, struct err *e);
 
 /* torchvision's file for a model: "vgg16-397923af.pth". NULL when there is none. */
 const char *prepare_imagenet_file(const char *model);
