@@ -14,43 +14,15 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A session that reads no more than the command needs, with a store: commands that repair a
- * pipeline must not stumble over what is wrong with it. */
-struct editing {
-    struct session s;
-    struct store *store;
-};
-
-static int editing_open(struct editing *x, enum session_depth depth, bool quiet, struct err *e)
-{
-    if (session_open(&x->s, depth, quiet, e) < 0) {
-        return -1;
-    }
-    const struct store_options opt = {.note = session_note, .note_ctx = &x->s};
-    x->store = store_open(&x->s.repo, &opt, e);
-    if (x->store == NULL) {
-        session_close(&x->s);
-        return -1;
-    }
-    return 0;
-}
-
-static void editing_close(struct editing *x)
-{
-    store_close(x->store);
-    session_close(&x->s);
-}
-
 /* ---- remove ---- */
 
-static int remove_targets(struct editing *x, const struct opt_list *args, bool outs)
+static int remove_targets(struct session *s, const struct opt_list *args, bool outs)
 {
     struct err e = ERR_INIT;
     struct stageedit_files files = {0};
-    struct session *s = &x->s;
     int rc = session_lock(s, "nephron remove", &e);
     for (size_t i = 0; rc == 0 && i < args->count; i++) {
-        rc = stageedit_remove(x->store, &s->arena, args->items[i], outs, &files, &e);
+        rc = stageedit_remove(s->store, &s->arena, args->items[i], outs, &files, &e);
     }
     /* what went well before a failure is told to git as well */
     struct err why = ERR_INIT;
@@ -82,12 +54,12 @@ int cmd_remove(int argc, char **argv)
         return code;
     }
     struct err e = ERR_INIT;
-    struct editing x;
-    if (editing_open(&x, SESSION_REPO, quiet, &e) < 0) {
+    struct session s;
+    if (session_open_data(&s, SESSION_REPO, quiet, &e) < 0) {
         code = session_fail(&e, 1);
     } else {
-        code = remove_targets(&x, &args, outs);
-        editing_close(&x);
+        code = remove_targets(&s, &args, outs);
+        session_close(&s);
     }
     opt_list_release(&args);
     return code;
@@ -95,14 +67,13 @@ int cmd_remove(int argc, char **argv)
 
 /* ---- move ---- */
 
-static int move_data(struct editing *x, const struct opt_list *args)
+static int move_data(struct session *s, const struct opt_list *args)
 {
     struct err e = ERR_INIT;
     struct stageedit_files files = {0};
-    struct session *s = &x->s;
     int rc = session_lock(s, "nephron move", &e);
     if (rc == 0) {
-        rc = stageedit_move(x->store, &s->arena, &s->pipeline, args->items[0], args->items[1],
+        rc = stageedit_move(s->store, &s->arena, &s->pipeline, args->items[0], args->items[1],
                             &files, &e);
     }
     if (rc == 0) {
@@ -135,12 +106,12 @@ int cmd_move(int argc, char **argv)
         return code;
     }
     struct err e = ERR_INIT;
-    struct editing x;
-    if (editing_open(&x, SESSION_PIPELINE, quiet, &e) < 0) {
+    struct session s;
+    if (session_open_data(&s, SESSION_PIPELINE, quiet, &e) < 0) {
         code = session_fail(&e, 1);
     } else {
-        code = move_data(&x, &args);
-        editing_close(&x);
+        code = move_data(&s, &args);
+        session_close(&s);
     }
     opt_list_release(&args);
     return code;
@@ -214,18 +185,18 @@ int cmd_unfreeze(int argc, char **argv)
 
 /* ---- unprotect ---- */
 
-static int unprotect_targets(struct editing *x, const struct opt_list *args)
+static int unprotect_targets(struct session *s, const struct opt_list *args)
 {
     struct err e = ERR_INIT;
-    const struct repo *r = &x->s.repo;
-    struct arena *a = &x->s.arena;
+    const struct repo *r = &s->repo;
+    struct arena *a = &s->arena;
     for (size_t i = 0; i < args->count; i++) {
         const char *abs = repo_abs(r, a, repo_path(r, a, args->items[i]));
         if (!fs_exists(abs)) {
             err_set(&e, ERR_MISSING, "can't unprotect non-existing data '%s'", args->items[i]);
             return session_fail(&e, 255);
         }
-        if (cas_unprotect(x->store->cas, abs, &e) < 0) {
+        if (cas_unprotect(s->store->cas, abs, &e) < 0) {
             return session_fail(&e, 255);
         }
     }
@@ -251,12 +222,12 @@ int cmd_unprotect(int argc, char **argv)
         return code;
     }
     struct err e = ERR_INIT;
-    struct editing x;
-    if (editing_open(&x, SESSION_REPO, quiet, &e) < 0) {
+    struct session s;
+    if (session_open_data(&s, SESSION_REPO, quiet, &e) < 0) {
         code = session_fail(&e, 1);
     } else {
-        code = unprotect_targets(&x, &args);
-        editing_close(&x);
+        code = unprotect_targets(&s, &args);
+        session_close(&s);
     }
     opt_list_release(&args);
     return code;
@@ -264,7 +235,7 @@ int cmd_unprotect(int argc, char **argv)
 
 /* ---- destroy ---- */
 
-static int destroy_repo(struct editing *x, bool force)
+static int destroy_repo(struct session *s, bool force)
 {
     static const char question[] = "This will destroy all information about your pipelines, all "
                                    "data files, as well as cache in "
@@ -276,10 +247,10 @@ static int destroy_repo(struct editing *x, bool force)
                      "cannot destroy without a confirmation from the user. Use `-f` to force.");
     }
     if (rc == 0) {
-        rc = session_lock(&x->s, "nephron destroy", &e);
+        rc = session_lock(s, "nephron destroy", &e);
     }
     if (rc == 0) {
-        rc = stageedit_destroy(x->store, &x->s.arena, &x->s.pipeline, &e);
+        rc = stageedit_destroy(s->store, &s->arena, &s->pipeline, &e);
     }
     return rc == 0 ? 0 : sync_fail(&e, "failed to destroy DVC");
 }
@@ -305,11 +276,11 @@ int cmd_destroy(int argc, char **argv)
     }
     opt_list_release(&args);
     struct err e = ERR_INIT;
-    struct editing x;
-    if (editing_open(&x, SESSION_PIPELINE, quiet, &e) < 0) {
+    struct session s;
+    if (session_open_data(&s, SESSION_PIPELINE, quiet, &e) < 0) {
         return session_fail(&e, 1);
     }
-    code = destroy_repo(&x, force);
-    editing_close(&x);
+    code = destroy_repo(&s, force);
+    session_close(&s);
     return code;
 }

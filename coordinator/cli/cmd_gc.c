@@ -33,7 +33,8 @@ static int held_open(struct held *h, const char *cmd, bool quiet, struct err *e)
     }
     h->outer_open = true;
     if (session_lock(&h->outer, cmd, e) < 0 ||
-        repolock_acquire(&h->idle, &h->outer.repo, REPOLOCK_IDLE, cmd, false, NULL, e) < 0 ||
+        repolock_acquire(&h->idle, &h->outer.repo, REPOLOCK_IDLE, cmd, session_waits(), NULL, e) <
+            0 ||
         session_open(&h->s, SESSION_STORE, quiet, e) < 0) {
         return -1;
     }

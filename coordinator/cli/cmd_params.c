@@ -106,7 +106,7 @@ static int run_diff(struct diff_words *w, const struct opt_list *args, bool metr
 {
     struct err e = ERR_INIT;
     struct session s;
-    if (session_open_data(&s, w->quiet, &e) < 0) {
+    if (session_open_data(&s, SESSION_REPO, w->quiet, &e) < 0) {
         return session_fail(&e, 255);
     }
     w->old_rev = args->count > 0 ? args->items[0] : "HEAD";
@@ -233,7 +233,7 @@ static int metrics_show(int argc, char **argv)
     }
     struct err e = ERR_INIT;
     struct session s;
-    if (session_open_data(&s, quiet, &e) < 0) {
+    if (session_open_data(&s, SESSION_REPO, quiet, &e) < 0) {
         opt_list_release(&args);
         return session_fail(&e, 1);
     }

@@ -135,7 +135,7 @@ static void print_heading(FILE *out, const char *command)
 
 static void print_help(FILE *out)
 {
-    fprintf(out, "usage: nephron [--cd DIR] COMMAND [OPTION]... [ARG]...\n\n"
+    fprintf(out, "usage: nephron [--cd DIR] [--wait-for-lock] COMMAND [OPTION]... [ARG]...\n\n"
                  "Pipelines, training and runs for medical images; interchangeable with DVC.\n");
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         print_heading(out, commands[i].name);
@@ -160,6 +160,7 @@ static void print_table(void)
     printf("option\t-h\t--help\t\tshow the help\n"
            "option\t-V\t--version\t\tprint the version\n"
            "option\t\t--cd\tDIR\tgo to this folder first\n"
+           "option\t\t--wait-for-lock\t\twait while another command is at work here\n"
            "option\t-v\t--verbose\t\tsay more\n");
 }
 
@@ -276,41 +277,86 @@ static int run_command(int argc, char **argv)
     return check_stdout(c->run(argc, argv));
 }
 
+static void print_version(void)
+{
+    printf("%s\n", NEPHRON_VERSION);
+}
+
+static void print_usage(void)
+{
+    print_help(stdout);
+}
+
+static bool is_word(const char *word, const char *one, const char *other)
+{
+    return strcmp(word, one) == 0 || strcmp(word, other) == 0;
+}
+
+/* Options that answer by themselves; false when `word` is none. */
+static bool answer(const char *word)
+{
+    static const struct {
+        const char *name, *other;
+        void (*print)(void);
+    } answers[] = {{"--help", "-h", print_usage},
+                   {"--version", "-V", print_version},
+                   {"--help-table", "--help-table", print_table}};
+    for (size_t i = 0; i < ARRAY_SIZE(answers); i++) {
+        if (is_word(word, answers[i].name, answers[i].other)) {
+            answers[i].print();
+            return true;
+        }
+    }
+    return false;
+}
+
+static int enter(const char *dir)
+{
+    if (chdir(dir) < 0) {
+        fprintf(stderr, "ERROR: cannot enter the folder %s\n", dir);
+        return -1;
+    }
+    unsetenv("PWD");
+    return 0;
+}
+
+/* An option in front of the command; how many words it took, 0: unknown, -1: told what is wrong. */
+static int take_option(const char *word, const char *next)
+{
+    if (strncmp(word, "--cd=", 5) == 0) {
+        return enter(word + 5) < 0 ? -1 : 1;
+    }
+    if (strcmp(word, "--cd") == 0 && next != NULL) {
+        return enter(next) < 0 ? -1 : 2;
+    }
+    if (strcmp(word, "--wait-for-lock") == 0) {
+        setenv("NEPHRON_WAIT_FOR_LOCK", "1", 1);
+        return 1;
+    }
+    if (is_word(word, "-v", "--verbose")) {
+        log_set_level(log_get_level() < LOG_INFO ? LOG_INFO : LOG_DEBUG);
+        return 1;
+    }
+    return is_word(word, "-q", "--quiet") ? 1 : 0; /* as in DVC: the command's own -q counts */
+}
+
 int main(int argc, char **argv)
 {
     int at = 1;
     proc_begin();
     while (at < argc && argv[at][0] == '-') {
-        const char *word = argv[at];
-        if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
-            print_help(stdout);
+        if (answer(argv[at])) {
             return check_stdout(0);
         }
-        if (strcmp(word, "--help-table") == 0) {
-            print_table();
-            return check_stdout(0);
+        int words = take_option(argv[at], argv[at + 1]);
+        if (words == 0) {
+            fprintf(stderr, "ERROR: unrecognized arguments: %s\n", argv[at]);
+            print_help(stderr);
         }
-        if (strcmp(word, "--version") == 0 || strcmp(word, "-V") == 0) {
-            printf("%s\n", NEPHRON_VERSION);
-            return check_stdout(0);
+        if (words <= 0) {
+            return 254;
         }
-        if (strcmp(word, "--cd") == 0 && at + 1 < argc) {
-            if (chdir(argv[at + 1]) < 0) {
-                fprintf(stderr, "ERROR: cannot enter the folder %s\n", argv[at + 1]);
-                return 254;
-            }
-            unsetenv("PWD");
-            at += 2;
-            continue;
-        }
-        if (strcmp(word, "-v") == 0 || strcmp(word, "--verbose") == 0) {
-            log_set_level(log_get_level() < LOG_INFO ? LOG_INFO : LOG_DEBUG);
-            at++;
-            continue;
-        }
-        fprintf(stderr, "ERROR: unrecognized arguments: %s\n", word);
-        print_help(stderr);
-        return 254;
+        at += words;
     }
     if (at >= argc) {
         print_help(stderr);

@@ -52,12 +52,10 @@ static int read_project(struct session *s, enum session_depth depth, bool warn, 
         }
         s->opened = SESSION_GRAPH;
     }
-    if (depth >= SESSION_STORE) {
-        if (open_store(s, e) < 0) {
-            return -1;
-        }
-        s->opened = SESSION_STORE;
+    if ((depth >= SESSION_STORE || s->data) && open_store(s, e) < 0) {
+        return -1;
     }
+    s->opened = depth >= SESSION_STORE ? SESSION_STORE : s->opened;
     return 0;
 }
 
@@ -110,21 +108,19 @@ int session_open_most(struct session *s, enum session_depth depth, bool quiet, s
                         e);
 }
 
-int session_open_data(struct session *s, bool quiet, struct err *e)
+int session_open_data(struct session *s, enum session_depth depth, bool quiet, struct err *e)
 {
-    if (session_open(s, SESSION_REPO, quiet, e) < 0) {
-        return -1;
-    }
-    if (open_store(s, e) < 0) {
-        session_close(s);
-        return -1;
-    }
-    return 0;
+    return open_session(s, depth, (struct session){.quiet = quiet, .data = true}, e);
+}
+
+bool session_waits(void)
+{
+    return getenv("NEPHRON_WAIT_FOR_LOCK") != NULL;
 }
 
 int session_lock(struct session *s, const char *cmd, struct err *e)
 {
-    if (repolock_acquire(&s->lock, &s->repo, REPOLOCK_REPO, cmd, false, NULL, e) < 0) {
+    if (repolock_acquire(&s->lock, &s->repo, REPOLOCK_REPO, cmd, session_waits(), NULL, e) < 0) {
         return -1;
     }
     if (s->opened <= SESSION_REPO) {

@@ -34,6 +34,7 @@ struct session {
     struct repolock lock;
     bool quiet;
     bool unchecked; /* the graph was built without its checks */
+    bool data;      /* there is a store at any depth */
     bool most;      /* broken files of the pipeline were left out */
     /* Above: public. Below: private to session.c. */
     int opened; /* how many of the steps are to be undone */
@@ -45,12 +46,15 @@ int session_open(struct session *s, enum session_depth depth, bool quiet, struct
 int session_open_unchecked(struct session *s, enum session_depth depth, bool quiet, struct err *e);
 /* The same, and files of the pipeline that cannot be read are left out with a warning (pipeline_load_most). */
 int session_open_most(struct session *s, enum session_depth depth, bool quiet, struct err *e);
-/* Repository and store alone: for commands to which a broken pipeline is an answer. */
-int session_open_data(struct session *s, bool quiet, struct err *e);
+/* The store too, however little else is read: for commands to which a broken pipeline is an answer, or which mend
+ * it. */
+int session_open_data(struct session *s, enum session_depth depth, bool quiet, struct err *e);
 /* Takes the repository's lock, for commands that write; released by session_close. `cmd`: "nephron add".
  * Another command may have written since session_open, so pipeline, graph and store are read anew: what points into
  * them is taken after this call. */
 int session_lock(struct session *s, const char *cmd, struct err *e);
+/* Was the program started with --wait-for-lock? Then locks are waited for without end. */
+bool session_waits(void);
 void session_close(struct session *s);
 
 /* The store_note_fn of a session's store (ctx: the session), for commands that open one by themselves. */

@@ -128,6 +128,9 @@ static size_t fill_options(struct repro_args *a, const struct opt *extra, struct
 static int parse(int argc, char **argv, struct repro_args *a, const struct repro_backend *b)
 {
     struct opt options[MAX_OPTIONS];
+    /* `nephron --wait-for-lock repro`; not for what stages run, which would wait for us */
+    a->opt.wait = getenv("NEPHRON_WAIT_FOR_LOCK") != NULL;
+    unsetenv("NEPHRON_WAIT_FOR_LOCK");
     fill_options(a, b != NULL ? b->extra : NULL, options);
     const struct opt_spec spec = {
         .usage = "nephron repro [OPTION]… [TARGET]…",

@@ -173,7 +173,7 @@ static int busy(const struct repolock *l, const struct repo *r, struct err *e)
     err_set(
         e, ERR_BUSY,
         "%s is busy: process %ld on %.*s is at work in it (%s); try again later, or wait for it "
-        "with --wait",
+        "with --wait-for-lock",
         r->root, pid, who.n > 0 ? (int)who.n : (int)strlen(host), who.n > 0 ? who.p : host,
         cmd.n > 0 ? cmd.p : "command unknown");
     if (e != NULL) {
