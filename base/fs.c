@@ -300,6 +300,16 @@ static bool is_left(int at, const char *name, const char *owner)
            clock_wall_ms(&clock_system) - (int64_t)st.st_mtime * 1000 > LEFT_AFTER_MS;
 }
 
+/* Copies of folders are made under a temp name too. */
+static void remove_folder(const char *dir, const char *name)
+{
+    struct strbuf path;
+    strbuf_init(&path);
+    strbuf_addf(&path, "%s/%s", dir, name);
+    fs_remove_tree(path.p, NULL);
+    strbuf_release(&path);
+}
+
 void fs_sweep_temp(const char *dir)
 {
     DIR *d = opendir(dir);
@@ -310,10 +320,23 @@ void fs_sweep_temp(const char *dir)
         const char *name = entry->d_name;
         if (strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0 &&
             is_left(dirfd(d), name, name + strlen(TEMP_PREFIX))) {
-            unlinkat(dirfd(d), name, 0);
+            if (unlinkat(dirfd(d), name, 0) < 0) {
+                remove_folder(dir, name);
+            }
         }
     }
     closedir(d);
+}
+
+bool fs_is_left_temp(const char *dir, const char *name)
+{
+    int at = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    bool left = at >= 0 && strncmp(name, TEMP_PREFIX, strlen(TEMP_PREFIX)) == 0 &&
+                is_left(at, name, name + strlen(TEMP_PREFIX));
+    if (at >= 0) {
+        close(at);
+    }
+    return left;
 }
 
 int fs_mkdirs(const char *path, struct err *e)

@@ -48,9 +48,11 @@ int fs_sync_file(const char *path, struct err *e);
 /* A free temp name beside `target` for links, which are not opened. Looks for left-overs as
  * fs_temp_open does. */
 int fs_temp_name(char *out, size_t size, const char *target, struct err *e);
-/* Removes left-over temp files directly in `dir`: of dead processes of this host, and those of other
+/* Removes left-over temp files and folders directly in `dir`: of dead processes of this host, and those of other
  * hosts that are a day old. */
 void fs_sweep_temp(const char *dir);
+/* Is the entry of `dir` such a left-over? */
+bool fs_is_left_temp(const char *dir, const char *name);
 /* false switches every fsync of this process off (`core.fsync: false`, tests). */
 void fs_set_sync(bool on);
 /* fdatasync, or nothing when that was switched off. 0, or -1 with errno. */

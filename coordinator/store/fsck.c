@@ -11,7 +11,6 @@
 #include "fs.h"
 #include "path.h"
 #include "pipeline.h"
-#include "proc.h"
 #include "remote.h"
 #include "store.h"
 #include "str.h"
@@ -202,17 +201,16 @@ static void check_used(struct store *s, struct arena *a, const struct remote_set
 
 /* ---- leftovers ---- */
 
-/* ".nephron-<pid>-<n>.tmp" of a dead process; ".<22 letters>.tmp" of DVC: older than a day. */
+/* Ours, of a dead process; ".<22 letters>.tmp" of DVC: older than a day. */
 static bool is_leftover(const char *dir, const char *name, struct arena *a)
 {
     struct stat st;
-    long pid;
     size_t n = strlen(name);
     if (n < 5 || name[0] != '.' || strcmp(name + n - 4, ".tmp") != 0) {
         return false;
     }
-    if (sscanf(name, ".nephron-%ld-", &pid) == 1) {
-        return !proc_alive((pid_t)pid);
+    if (strncmp(name, ".nephron-", 9) == 0) {
+        return fs_is_left_temp(dir, name);
     }
     return stat(path_join(a, dir, name), &st) == 0 && st.st_mtime < time(NULL) - 86400;
 }

@@ -483,9 +483,9 @@ int gitsource_copy(struct gitsource *g, const struct gitsource_list *list, const
     if (!c.s) {
         return -1;
     }
-    const char *tmp = arena_printf(g->arena, "%s/.nephron-%ld-%u.tmp", path_dirname(g->arena, to),
-                                   (long)getpid(), 2100000000u);
+    char tmp[4096] = "";
     int rc = fs_mkdirs_for(to, e);
+    rc = rc == 0 ? fs_temp_name(tmp, sizeof(tmp), to, e) : rc;
     if (rc == 0) {
         rc = copy_into(&c, list, path_normal(g->arena, path), tmp, e);
     }
@@ -495,7 +495,7 @@ int gitsource_copy(struct gitsource *g, const struct gitsource_list *list, const
     if (rc == 0 && rename(tmp, to) < 0) {
         rc = err_sys(e, "cannot write '%s'", to);
     }
-    if (rc < 0) {
+    if (rc < 0 && tmp[0]) {
         fs_remove_tree(tmp, NULL);
     }
     if (c.remote.ops) {

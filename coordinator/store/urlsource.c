@@ -87,11 +87,11 @@ const char *urlsource_target(struct arena *a, const struct urlsource *src, const
     return to;
 }
 
-/* A name beside `to` that sweeps of left-over temp files know. */
-static const char *temp_beside(struct arena *a, const char *to)
+/* NULL with *e set when the path is too long. */
+static const char *temp_beside(struct arena *a, const char *to, struct err *e)
 {
-    static unsigned next = 2000000000u;
-    return arena_printf(a, "%s/.nephron-%ld-%u.tmp", path_dirname(a, to), (long)getpid(), next++);
+    char tmp[4096];
+    return fs_temp_name(tmp, sizeof(tmp), to, e) < 0 ? NULL : arena_strdup(a, tmp);
 }
 
 static int put_in_place(const char *tmp, const char *to, struct err *e)
@@ -156,8 +156,8 @@ int urlsource_copy(struct arena *a, const struct urlsource *src, const char *to,
     if (src->kind == URLSOURCE_LOCAL && path_inside(src->path, to)) {
         return err_set(e, ERR_USAGE, "'%s' lies inside of '%s'", to, src->url);
     }
-    const char *tmp = temp_beside(a, to);
-    if (fs_mkdirs_for(to, e) < 0) {
+    const char *tmp = fs_mkdirs_for(to, e) < 0 ? NULL : temp_beside(a, to, e);
+    if (!tmp) {
         return -1;
     }
     int rc = src->kind == URLSOURCE_HTTP ? download(a, src, tmp, etag, e)
