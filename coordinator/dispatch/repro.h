@@ -32,6 +32,8 @@ struct repro_options {
     bool dry, interactive, pull, allow_missing, glob, no_commit, no_run_cache;
     enum repro_on_error on_error;
     bool wait; /* --wait: for the locks */
+    bool
+        deps_at_start; /* record deps as they were when the command began, not when it ended (--watch) */
     bool quiet;
     const char *cmd; /* for lock holders: "nephron repro" */
 };

@@ -161,6 +161,7 @@ static int parse(int argc, char **argv, struct repro_args *a, const struct repro
         err_set(&e, ERR_USAGE, "argument --hostfile: needs -n N");
         r = OPT_BAD;
     }
+    a->opt.deps_at_start = a->watch;
     if (r == OPT_OK && a->watch && (a->ranks > 0 || (b != NULL && b->open_runner != NULL))) {
         err_set(&e, ERR_USAGE,
                 "argument --watch: runs stages on this host (-j N), not on MPI ranks");

@@ -76,9 +76,13 @@ static unsigned commit_flags_of(const struct run *run)
 static int prepare(struct run *run, struct task *t, struct err *e)
 {
     commit_begin(&t->commit, run->c->store, &t->arena, t->stage, t->old);
+    bool at_start = run->opt->deps_at_start;
+    if ((!t->force || at_start) && commit_deps(&t->commit, commit_flags_of(run), e) < 0) {
+        return -1;
+    }
+    t->before = at_start ? t->commit.entry : NULL;
     if (!t->force) {
-        if (commit_deps(&t->commit, commit_flags_of(run), e) < 0 ||
-            commit_restore(&t->commit, !run->opt->no_run_cache, false, &t->restored, e) < 0) {
+        if (commit_restore(&t->commit, !run->opt->no_run_cache, false, &t->restored, e) < 0) {
             return -1;
         }
         if (t->restored) {
@@ -91,11 +95,25 @@ static int prepare(struct run *run, struct task *t, struct err *e)
     return run->c->carry ? carry_make(run->c->store, &t->arena, t->stage, &t->carry, e) : 0;
 }
 
+/* What was edited while the command ran is recorded as the command found it: the stage is stale again. */
+static void record_as_found(struct task *t)
+{
+    struct lock_entry *now = t->commit.entry;
+    if (t->before != NULL && t->before->dep_count == now->dep_count) {
+        now->deps = t->before->deps;
+        now->params = t->before->params;
+    }
+}
+
 static int commit(struct run *run, struct task *t, struct err *e)
 {
     unsigned flags = commit_flags_of(run);
     commit_begin(&t->commit, run->c->store, &t->arena, t->stage, t->old);
-    if (commit_deps(&t->commit, flags, e) < 0 || commit_outs(&t->commit, flags, e) < 0) {
+    if (commit_deps(&t->commit, flags, e) < 0) {
+        return -1;
+    }
+    record_as_found(t);
+    if (commit_outs(&t->commit, flags, e) < 0) {
         return -1;
     }
     return run->opt->no_commit ? 0 : commit_runcache(&t->commit, e);

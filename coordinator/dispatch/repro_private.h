@@ -43,7 +43,9 @@ struct task {
     struct arena arena;
     struct lock_entry *old; /* a copy: lock files may be read anew meanwhile */
     struct commit commit;
-    bool force; /* no look into the run cache */
+    const struct lock_entry
+        *before; /* deps and params as the command found them; NULL: not asked for */
+    bool force;  /* no look into the run cache */
     bool restored;
     bool source_changed; /* TASK_VERIFY of a .dvc file */
     bool rwlocked;

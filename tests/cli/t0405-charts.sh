@@ -149,6 +149,19 @@ test_expect_success '--watch: a change while stages run is not missed; Ctrl-C wh
     rm on go && echo 3 >in && wait_for on && stage=$(cat on) && kill -INT $pid && ended 130 && gone $stage
 '
 
+# What is recorded is what the stage has read, so it runs again, and so does a stage whose command is edited meanwhile.
+test_expect_success '--watch: a dependency, a parameter and dvc.yaml edited while their stage runs make it stale again' '
+    new_repo n && cd n && echo 1 >in && echo "{lr: 1}" >params.yaml && cat >dvc.yaml <<-\EOF &&
+	stages:
+	  a: {cmd: "cat in params.yaml >a; touch on; until test -e go; do sleep 0.02; done", deps: [in], params: [lr], outs: [a]}
+	EOF
+    sed "s/cat in/cat in in/" dvc.yaml >edited && : >out && { timeout -s KILL 60 nephron repro --watch >out 2>err & guard=$!; } && wait_for on &&
+    pid=$(pgrep -P $guard) && echo 2 >in && touch go && waits 2 && printf "2\n{lr: 1}\n" >expect && test_cmp expect a &&
+    rm on go && echo 3 >in && wait_for on && echo "{lr: 2}" >params.yaml && touch go && waits 4 && printf "3\n{lr: 2}\n" >expect && test_cmp expect a &&
+    rm on go && echo 4 >in && wait_for on && cp edited dvc.yaml && touch go && waits 6 && printf "4\n4\n{lr: 2}\n" >expect && test_cmp expect a &&
+    kill -INT $pid && ended 130 && nephron status -q && nephron repro >out && grep "up to date" out
+'
+
 test_expect_success '--watch and MPI ranks exclude each other' '
     test_expect_code 254 nephron repro --watch -n 2 2>err && grep -e "--watch" err
 '
