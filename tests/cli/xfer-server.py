@@ -10,6 +10,7 @@ Writes its port to PORTFILE when it listens, one line a request to LOG, and ends
   /status/C       status C                               /loop/x      redirects to itself
   /hops/N/x       N redirects, then /plain/x             /to/URL      redirect to a quoted URL
   /html/x         a web page                             /slow/x      64 KiB each 0.05 s
+  /live/x         FILE as it is now; HEAD too
   /wrongrange/x   answers another range than asked       /empty/x     no bytes
   /uc?id=…        Google Drive: direct, form, link, cookie, quota, private, elsewhere
 """
@@ -41,6 +42,21 @@ def count(key):
     with lock:
         counts[key] = counts.get(key, 0) + 1
         return counts[key]
+
+
+class HeadersOnly:
+    """A connection that takes the answer's headers and drops its body."""
+
+    def __init__(self, to):
+        self.to, self.done = to, False
+
+    def write(self, data):
+        if not self.done:
+            self.to.write(data)
+            self.done = data.endswith(b"\r\n\r\n")
+
+    def flush(self):
+        self.to.flush()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -127,6 +143,21 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return self.page(FORM.format(action="https://example.org/download", id=ident))
         return self.answer(404, b"no such file")
 
+    def live(self):
+        """FILE as it is at this moment."""
+        try:
+            with open(sys.argv[1], "rb") as f:
+                return self.serve(f.read())
+        except FileNotFoundError:
+            return self.answer(404, b"no such file")
+
+    def do_HEAD(self):
+        whole, self.wfile = self.wfile, HeadersOnly(self.wfile)
+        try:
+            self.live()
+        finally:
+            self.wfile = whole
+
     def do_GET(self):
         self.note()
         url = urllib.parse.urlsplit(self.path)
@@ -134,6 +165,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         part = url.path.split("/")
         what = part[1]
         try:
+            if what == "live":
+                return self.live()
             if what == "uc":
                 return self.drive(query)
             if what == "download":
