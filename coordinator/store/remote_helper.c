@@ -189,7 +189,9 @@ static int answer(struct helper *h, struct waiter *w, bool sent, struct err *e)
     h->waiting[w->id] = NULL;
     h->first_free = w->id < h->first_free ? w->id : h->first_free;
     if (rc == 0 && w->reply.kind == 'E') {
-        progress_clear(h->progress);
+        if (h->progress) {
+            progress_clear(h->progress); /* the caller is going to print this */
+        }
         rc = err_set(e, (enum err_code)frame_u64(&w->reply, 0), "%s", frame_field(&w->reply, 1));
     }
     pthread_mutex_unlock(&h->lock);

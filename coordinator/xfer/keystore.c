@@ -222,8 +222,7 @@ void keystore_put(void *ctx, struct netop *op)
         return;
     }
     uint64_t size = (uint64_t)st.st_size;
-    uint64_t part = k->part_bytes > 0 ? k->part_bytes : KEYSTORE_PART_BYTES;
-    if (k->dialect->parts != KEYSTORE_WHOLE && size > 2 * part) {
+    if (k->dialect->parts != KEYSTORE_WHOLE && size > 2 * KEYSTORE_PART_BYTES) {
         keystore_put_parts(k, op, fd, size);
         return;
     }

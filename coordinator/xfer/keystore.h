@@ -47,7 +47,6 @@ struct keystore {
     const char *bucket_path; /* "" or "/bucket", encoded */
     const char *prefix;      /* "data/store": before each path, not encoded; "" */
     const char *shown;       /* the URL without secrets */
-    uint64_t part_bytes; /* from twice this size on, files go up in parts of it; 0: the default */
     void *own;           /* the dialect's */
 };
 
@@ -72,6 +71,7 @@ bool keystore_again(struct webcall *c, const struct err *e);
 bool keystore_path_md5(const char *path, char md5[33]);
 void keystore_put_parts(struct keystore *k, struct netop *op, int fd, uint64_t size);
 
+/* From twice this size on, files go up in parts. */
 #define KEYSTORE_PART_BYTES ((uint64_t)32 << 20)
 
 #endif

@@ -309,10 +309,9 @@ static int sign_beginning(struct webcall *c, struct err *e)
 void keystore_put_parts(struct keystore *k, struct netop *op, int fd, uint64_t size)
 {
     struct upload *u = xcalloc(1, sizeof(*u));
-    uint64_t part = k->part_bytes > 0 ? k->part_bytes : KEYSTORE_PART_BYTES;
     uint64_t least = size / PARTS_MAX + 1;
     *u = (struct upload){.k = k, .op = op, .fd = fd, .size = size};
-    u->part_bytes = part > least ? part : least;
+    u->part_bytes = KEYSTORE_PART_BYTES > least ? KEYSTORE_PART_BYTES : least;
     u->count = (size_t)((size + u->part_bytes - 1) / u->part_bytes);
     u->tags = xcalloc(u->count, sizeof(*u->tags));
     digest_init(&u->whole, DIGEST_MD5);
