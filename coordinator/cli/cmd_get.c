@@ -3,11 +3,14 @@
 
 #include "cmd.h"
 
+#include "config.h"
 #include "err.h"
 #include "fs.h"
 #include "gitsource.h"
 #include "json.h"
 #include "path.h"
+#include "remote_helper.h"
+#include "repo.h"
 #include "session.h"
 #include "sync.h"
 #include "urlsource.h"
@@ -29,30 +32,55 @@ static const char *target_path(struct arena *a, const char *to)
 
 /* ---- get-url, list-url ---- */
 
-static int copy_url(struct arena *a, const char *url, const char *out, bool force, struct err *e)
+#define FS_CONFIG(list)                                                                            \
+    {                                                                                              \
+        OPT_MULTI, 0, "fs-config", "NAME=VALUE...", "settings for a source in an object store",    \
+            &(list), NULL                                                                          \
+    }
+
+/* With the settings of the repository around us, or those of the machine. */
+static int parse_url(struct arena *a, const char *url, const struct opt_list *fs_config,
+                     struct urlsource *src, struct err *e)
 {
-    struct urlsource src;
-    if (urlsource_parse(a, NULL, url, &src, e) < 0) {
+    struct repo repo;
+    struct config *own = NULL;
+    bool inside = repo_open(&repo, NULL, NULL) == 0;
+    if (!inside && !(own = config_open(NULL, e))) {
         return -1;
     }
-    const char *to = urlsource_target(a, &src, out, force, e);
-    return to == NULL ? -1 : urlsource_copy(a, &src, target_path(a, to), NULL, e);
+    int rc = urlsource_parse(a, inside ? repo.config : own, url, src, e);
+    if (rc == 0) {
+        rc = urlsource_set(a, src, fs_config->items, fs_config->count, e);
+    }
+    if (inside) {
+        repo_close(&repo);
+    }
+    config_free(own);
+    return rc;
+}
+
+static int copy_url(struct arena *a, const struct urlsource *src, const char *out, bool force,
+                    struct err *e)
+{
+    const char *to = urlsource_target(a, src, out, force, e);
+    return to == NULL ? -1 : urlsource_copy(a, src, target_path(a, to), NULL, e);
 }
 
 int cmd_get_url(int argc, char **argv)
 {
     bool force = false, quiet = false;
     long jobs = 0;
-    struct opt_list args = {0};
+    struct opt_list args = {0}, fs_config = {0};
     const struct opt options[] = {
         {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
         {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &force, NULL},
-        {OPT_REFUSED, 0, "fs-config", NULL, "(not supported) settings for the source", NULL, NULL},
+        FS_CONFIG(fs_config),
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron get-url [OPTION]... URL [OUT]",
-        .about = "Copies a file or folder from a path, file:// or http(s)://, without tracking it.",
+        .about = "Copies a file or folder from a path, file://, http(s)://, s3://, gs://, azure:// "
+                 "or remote://NAME/PATH, without tracking it.",
         .examples =
             "  nephron get-url https://example.org/vgg16.pth\n  nephron get-url /mnt/pacs/2026 raw",
         .options = options,
@@ -60,12 +88,19 @@ int cmd_get_url(int argc, char **argv)
         .max_args = 2};
     int code;
     if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        opt_list_release(&fs_config);
         return code;
     }
     struct err e = ERR_INIT;
     struct arena a;
+    struct urlsource src;
     arena_init(&a);
-    int rc = copy_url(&a, args.items[0], args.count > 1 ? args.items[1] : NULL, force, &e);
+    int rc = parse_url(&a, args.items[0], &fs_config, &src, &e);
+    if (rc == 0) {
+        src.jobs = jobs;
+        rc = copy_url(&a, &src, args.count > 1 ? args.items[1] : NULL, force, &e);
+    }
+    opt_list_release(&fs_config);
     code = rc == 0 ? 0 : sync_fail(&e, arena_printf(&a, "failed to get '%s'", args.items[0]));
     arena_release(&a);
     opt_list_release(&args);
@@ -88,31 +123,75 @@ static int list_entry(void *ctx, const struct fs_entry *entry, struct err *e)
     return 0;
 }
 
-/* A folder of this machine through the eyes of `list`. */
-static int list_path(struct arena *a, const char *url, const struct gitsource_show *show,
-                     struct strbuf *out, struct err *e)
+static int list_local(struct arena *a, const struct urlsource *src, struct url_listing *l,
+                      struct strbuf *out, struct err *e)
+{
+    if (!fs_exists(src->path)) {
+        return err_set(e, ERR_MISSING,
+                       "The path '%s' does not exist: [Errno 2] No such file or directory: '%s'",
+                       src->url, src->path);
+    }
+    if (!fs_is_dir(src->path)) {
+        strbuf_addf(out, "%s\n", src->path);
+        return 0;
+    }
+    return fs_walk(src->path, list_entry, l, e) < 0 ? -1 : 1;
+}
+
+/* The folders that an object store only implies stand before what is in them. */
+static void add_folders(struct url_listing *l, const char *path, const char *before)
+{
+    for (const char *p = strchr(path, '/'); p != NULL; p = strchr(p + 1, '/')) {
+        size_t n = (size_t)(p - path);
+        if (strncmp(path, before, n + 1) != 0) {
+            gitsource_list_add(l->arena, &l->list,
+                               &(struct gitsource_entry){.path = arena_strndup(l->arena, path, n),
+                                                         .is_dir = true});
+        }
+    }
+}
+
+static int list_store(struct arena *a, const struct urlsource *src, struct url_listing *l,
+                      struct strbuf *out, struct err *e)
+{
+    struct urlsource_files files;
+    const char *before = "";
+    if (urlsource_files(a, src, &files, e) < 0) {
+        return -1;
+    }
+    bool file = files.count == 1 && files.items[0].path[0] == '\0';
+    if (file) {
+        strbuf_addf(out, "%s\n", strstr(src->far, "://") + 3);
+    }
+    for (size_t i = 0; i < files.count && !file; i++) {
+        const struct remote_helper_file *f = &files.items[i];
+        add_folders(l, f->path, before);
+        gitsource_list_add(a, &l->list,
+                           &(struct gitsource_entry){.path = f->path, .size = (int64_t)f->size});
+        before = f->path;
+    }
+    urlsource_files_release(&files);
+    return file ? 0 : 1;
+}
+
+/* A folder elsewhere through the eyes of `list`. */
+static int list_path(struct arena *a, const char *url, const struct opt_list *fs_config,
+                     const struct gitsource_show *show, struct strbuf *out, struct err *e)
 {
     struct urlsource src;
     struct url_listing l = {.arena = a};
-    if (urlsource_parse(a, NULL, url, &src, e) < 0) {
+    if (parse_url(a, url, fs_config, &src, e) < 0) {
         return -1;
     }
-    if (src.kind != URLSOURCE_LOCAL) {
+    if (src.kind == URLSOURCE_HTTP) {
         return err_set(e, ERR_REMOTE, "%s: http(s) servers do not list what they hold", url);
     }
-    if (!fs_exists(src.path)) {
-        return err_set(e, ERR_MISSING,
-                       "The path '%s' does not exist: [Errno 2] No such file or directory: '%s'",
-                       url, src.path);
+    int rc = src.kind == URLSOURCE_LOCAL ? list_local(a, &src, &l, out, e)
+                                         : list_store(a, &src, &l, out, e);
+    if (rc <= 0) {
+        return rc;
     }
-    if (!fs_is_dir(src.path)) {
-        strbuf_addf(out, "%s\n", src.path);
-        return 0;
-    }
-    if (fs_walk(src.path, list_entry, &l, e) < 0) {
-        return -1;
-    }
-    struct gitsource g = {.arena = a, .repo = {.root = src.path}};
+    struct gitsource g = {.arena = a, .repo = {.root = src.path ? src.path : src.far}};
     return gitsource_text(&g, &l.list, show, out, e);
 }
 
@@ -120,23 +199,27 @@ int cmd_list_url(int argc, char **argv)
 {
     struct gitsource_show show = {0};
     bool quiet = false;
-    struct opt_list args = {0};
+    struct opt_list args = {0}, fs_config = {0};
     const struct opt options[] = {
         {OPT_FLAG, 'R', "recursive", NULL, "the files in folders, too", &show.recursive, NULL},
         {OPT_FLAG, 'T', "tree", NULL, "as a tree", &show.tree, NULL},
         {OPT_INT, 'L', "level", "N", "so many levels of folders", &show.level, NULL},
         {OPT_FLAG, 0, "size", NULL, "show sizes", &show.size, NULL},
-        {OPT_REFUSED, 0, "fs-config", NULL, "(not supported) settings for the source", NULL, NULL},
+        FS_CONFIG(fs_config),
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {.usage = "nephron list-url [OPTION]... URL",
-                                  .about = "Lists a folder of this machine (a path or file://).",
+                                  .about =
+                                      "Lists a folder of this machine (a path or file://) or of "
+                                      "an object store (s3://, gs://, azure://, "
+                                      "remote://NAME/PATH).",
                                   .examples = "  nephron list-url -R /mnt/pacs/2026 --size",
                                   .options = options,
                                   .min_args = 1,
                                   .max_args = 1};
     int code;
     if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        opt_list_release(&fs_config);
         return code;
     }
     struct err e = ERR_INIT;
@@ -145,7 +228,8 @@ int cmd_list_url(int argc, char **argv)
     arena_init(&a);
     strbuf_init(&text);
     show.heading = args.items[0];
-    int rc = list_path(&a, args.items[0], &show, &text, &e);
+    int rc = list_path(&a, args.items[0], &fs_config, &show, &text, &e);
+    opt_list_release(&fs_config);
     print_text(&text);
     code = rc == 0 ? 0 : session_fail(&e, 255);
     arena_release(&a);

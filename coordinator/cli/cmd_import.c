@@ -74,24 +74,27 @@ int cmd_import_url(int argc, char **argv)
         {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &opt.force, NULL},
         {OPT_REFUSED, 0, "version-aware", NULL, "(not supported) versions of cloud storage", NULL,
          NULL},
-        {OPT_REFUSED, 0, "fs-config", NULL, "(not supported) settings for the source", NULL, NULL},
+        {OPT_MULTI, 0, "fs-config", "NAME=VALUE...", "settings for a source in an object store",
+         &fs_config, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
-    const struct opt_spec spec = {.usage = "nephron import-url [OPTION]... URL [OUT]",
-                                  .about = "Copies a file or folder from elsewhere (a path, "
-                                           "file://, http(s)://, remote://NAME/PATH) and tracks "
-                                           "it; `nephron update` brings it up to date.",
-                                  .examples =
-                                      "  nephron import-url https://example.org/scans.zip\n  "
-                                      "nephron import-url /mnt/pacs/2026 raw\n"
-                                      "  nephron import-url --no-download /mnt/pacs/2026 raw",
-                                  .options = options,
-                                  .min_args = 1,
-                                  .max_args = 2};
+    const struct opt_spec spec = {
+        .usage = "nephron import-url [OPTION]... URL [OUT]",
+        .about = "Copies a file or folder from elsewhere (a path, "
+                 "file://, http(s)://, s3://, gs://, azure://, "
+                 "remote://NAME/PATH) and tracks it; `nephron update` brings it up to date.",
+        .examples = "  nephron import-url https://example.org/scans.zip\n  "
+                    "nephron import-url /mnt/pacs/2026 raw\n"
+                    "  nephron import-url --no-download /mnt/pacs/2026 raw",
+        .options = options,
+        .min_args = 1,
+        .max_args = 2};
     int code;
     if (session_options(&spec, argc, argv, &args, 254, &code)) {
         opt.url = args.items[0];
         opt.out = args.count > 1 ? args.items[1] : NULL;
+        opt.fs_config = fs_config.items;
+        opt.fs_config_count = fs_config.count;
         if (opt.no_exec && opt.no_download) {
             fprintf(stderr, "ERROR: argument --no-download: not allowed with argument --no-exec\n");
             opt_print_usage(&spec);

@@ -97,8 +97,9 @@ static struct sync_set *set_of(struct session *s, struct sync_sets *sets,
     if (remote_open(&made.remote, s->store, &s->arena, name, e) < 0) {
         return NULL;
     }
-    if (c->jobs > 0) {
-        made.remote.jobs = c->jobs < 1024 ? (int)c->jobs : 1024;
+    if (c->jobs > 0 && remote_set_jobs(&made.remote, c->jobs, e) < 0) {
+        remote_close(&made.remote);
+        return NULL;
     }
     ARRAY_RESERVE(sets->items, sets->count, sets->capacity, 1);
     sets->items[sets->count] = made;

@@ -28,11 +28,15 @@ struct hash {
     bool legacy;     /* no `hash: md5` in the file: DVC 2 cache layout and dos2unix hash */
 };
 
+struct value;
+
 struct dep {
     const char *def;  /* as written, after templating: relative to wdir, or absolute, or a URL */
     const char *path; /* repo path; the URL itself for a URL */
     bool is_url;
-    struct hash hash; /* .dvc files only (import-url): else unknown */
+    struct hash hash;              /* .dvc files only (import-url): else unknown */
+    const char *etag;              /* likewise, of what an object store holds; NULL: none */
+    const struct value *fs_config; /* likewise: settings for the source; NULL: none */
     unsigned line;
 };
 

@@ -461,6 +461,9 @@ static int build_file_deps(const struct stagebuild *b, const struct value *list,
             return -1;
         }
         read_hash(b->arena, entry, &d->hash);
+        const struct value *own = value_get(entry, "fs_config"), *etag = value_get(entry, "etag");
+        d->fs_config = own ? value_copy(b->arena, own) : NULL;
+        d->etag = etag ? text_of(b->arena, etag) : NULL;
     }
     return 0;
 }

@@ -80,10 +80,13 @@ static struct value *import_dep(struct arena *a, const struct dvcfile_import *x)
         return dep;
     }
     if (x->etag) {
-        value_set(a, dep, "checksum", value_cstr(a, x->etag));
+        value_set(a, dep, x->etag_name ? x->etag_name : "checksum", value_cstr(a, x->etag));
     }
     put_fields(a, dep, x->dep);
     value_set(a, dep, "path", value_cstr(a, x->dep_path));
+    if (x->fs_config) {
+        value_set(a, dep, "fs_config", value_copy(a, x->fs_config));
+    }
     return dep;
 }
 
@@ -178,7 +181,7 @@ static void put_source(struct arena *a, struct value *dep, const struct dvcfile_
     }
     put_fields(a, dep, x->dep);
     if (x->etag) {
-        value_set(a, dep, "checksum", value_cstr(a, x->etag));
+        value_set(a, dep, x->etag_name ? x->etag_name : "checksum", value_cstr(a, x->etag));
     } else {
         value_remove(dep, "checksum");
     }

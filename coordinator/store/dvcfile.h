@@ -27,7 +27,9 @@ void dvcfile_new(struct strbuf *out, const char *path, const struct hash *hash);
 struct dvcfile_import {
     const char *dep_path, *out_path;       /* as written */
     const struct hash *dep, *out;          /* md5 NULL: not known */
-    const char *etag;                      /* http: instead of the dep's md5; else NULL */
+    const char *etag;                      /* instead of the dep's md5; NULL: none */
+    const char *etag_name;                 /* its key; NULL: "checksum" (http) */
+    const struct value *fs_config;         /* of the source; NULL: none */
     const char *repo_url, *rev, *rev_lock; /* `import`; rev NULL: the default branch */
     bool frozen, no_exec;
 };

@@ -16,8 +16,10 @@
 #include "str.h"
 #include "toremote.h"
 #include "urlsource.h"
+#include "value.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #define MAX_FILE ((size_t)16 << 20)
 
@@ -65,7 +67,8 @@ struct importing {
     const char *out;      /* repo path */
     const char *dep_path; /* as the .dvc file has it */
     struct hash dep, data;
-    const char *etag;
+    struct urlsource_facts facts; /* of what is not LOCAL */
+    const struct value *fs_config;
 };
 
 /* A path inside of the repository is written from the folder of the .dvc file, one outside as it
@@ -111,6 +114,11 @@ static int read_source(struct importing *x, struct err *e)
     return 0;
 }
 
+static void take_facts(struct importing *x)
+{
+    x->dep = (struct hash){.md5 = x->facts.md5, .size = x->facts.size, .nfiles = x->facts.nfiles};
+}
+
 /* The data into workspace and cache. */
 static int bring(struct importing *x, struct err *e)
 {
@@ -119,13 +127,15 @@ static int bring(struct importing *x, struct err *e)
     if (x->src.kind == URLSOURCE_LOCAL && read_source(x, e) < 0) {
         return -1;
     }
-    if (urlsource_copy(x->a, &x->src, to, &x->etag, e) < 0 ||
+    if (urlsource_copy(x->a, &x->src, to, &x->facts, e) < 0 ||
         commit_data(x->s, x->a, x->out, 0, &now, e) < 0) {
         return -1;
     }
     x->data = now.hash;
     if (x->src.kind == URLSOURCE_HTTP) {
         x->dep = (struct hash){.size = now.hash.size, .nfiles = -1};
+    } else if (x->src.kind == URLSOURCE_STORE) {
+        take_facts(x);
     } else if (strcmp(x->dep.md5, now.hash.md5) != 0) {
         return err_set(e, ERR_BUSY, "'%s' changed while it was copied: try again", shown_source(x));
     }
@@ -140,33 +150,62 @@ static int write_text(struct importing *x, const char *file, const struct strbuf
 
 /* ---- import-url ---- */
 
+/* What is not of this machine goes by way of .dvc/tmp. */
+static int pass_on(struct importing *x, const char *remote, struct err *e)
+{
+    if (x->src.kind == URLSOURCE_LOCAL) {
+        return toremote_put(x->s, x->a, x->src.path, remote, &x->data, e) < 0 ? -1
+                                                                              : read_source(x, e);
+    }
+    const char *tmp =
+        arena_printf(x->a, "%s/nephron/import-%ld", x->s->repo->tmp_dir, (long)getpid());
+    int rc = urlsource_copy(x->a, &x->src, tmp, &x->facts, e);
+    if (rc == 0) {
+        rc = toremote_put(x->s, x->a, tmp, remote, &x->data, e);
+    }
+    if (rc == 0 && x->src.kind == URLSOURCE_STORE) {
+        take_facts(x);
+    } else if (rc == 0) {
+        x->dep = (struct hash){.size = x->data.size, .nfiles = -1};
+    }
+    fs_remove_tree(tmp, NULL);
+    return rc;
+}
+
+static int look_only(struct importing *x, struct err *e)
+{
+    if (x->src.kind == URLSOURCE_LOCAL) {
+        return read_source(x, e);
+    }
+    if (x->src.kind == URLSOURCE_HTTP) {
+        return err_set(e, ERR_REMOTE,
+                       "--no-download needs a source on this machine or in an object store: the "
+                       "hash of %s is not known before it is downloaded",
+                       x->src.url);
+    }
+    if (urlsource_look(x->a, &x->src, &x->facts, e) < 0) {
+        return -1;
+    }
+    take_facts(x);
+    return 0;
+}
+
 static int fill(struct importing *x, const struct importurl_options *opt, struct err *e)
 {
     if (opt->no_exec) {
         return 0;
     }
     if (opt->to_remote) {
-        if (x->src.kind != URLSOURCE_LOCAL) {
-            return err_set(e, ERR_REMOTE,
-                           "--to-remote copies files and folders of this machine, not %s",
-                           x->src.url);
-        }
-        return toremote_put(x->s, x->a, x->src.path, opt->remote, &x->data, e) < 0
-                   ? -1
-                   : read_source(x, e);
+        return pass_on(x, opt->remote, e);
     }
     say_importing(x);
-    if (!opt->no_download) {
-        return bring(x, e);
-    }
-    if (x->src.kind != URLSOURCE_LOCAL) {
-        return err_set(e, ERR_REMOTE,
-                       "--no-download needs a source on this machine: the hash of %s is not known "
-                       "before it is "
-                       "downloaded",
-                       x->src.url);
-    }
-    return read_source(x, e);
+    return opt->no_download ? look_only(x, e) : bring(x, e);
+}
+
+static const char *etag_name(const struct importing *x)
+{
+    bool http = strncmp(x->src.kind == URLSOURCE_STORE ? x->src.far : "http", "http", 4) == 0;
+    return http ? NULL : "etag";
 }
 
 static int check_flags(const struct importurl_options *opt, struct err *e)
@@ -182,13 +221,23 @@ static int check_flags(const struct importurl_options *opt, struct err *e)
     return 0;
 }
 
+/* The settings of the command line, which the .dvc file keeps. */
+static const struct value *own_settings(struct arena *a, const struct importurl_options *opt)
+{
+    struct urlsource only = {.kind = URLSOURCE_STORE};
+    urlsource_set(a, &only, opt->fs_config, opt->fs_config_count, NULL);
+    return only.options;
+}
+
 int importurl_run(struct store *s, struct arena *a, const struct pipeline *p,
                   const struct importurl_options *opt, const char **file, struct err *e)
 {
     struct importing x = {.s = s, .a = a, .dep = no_hash, .data = no_hash};
-    if (urlsource_parse(a, s->repo->config, opt->url, &x.src, e) < 0) {
+    if (urlsource_parse(a, s->repo->config, opt->url, &x.src, e) < 0 ||
+        urlsource_set(a, &x.src, opt->fs_config, opt->fs_config_count, e) < 0) {
         return -1;
     }
+    x.fs_config = opt->fs_config_count > 0 ? own_settings(a, opt) : NULL;
     const char *to = urlsource_target(a, &x.src, opt->out, opt->force, e);
     if (!to) {
         return -1;
@@ -208,7 +257,9 @@ int importurl_run(struct store *s, struct arena *a, const struct pipeline *p,
                                                        .out_path = path_basename(x.out),
                                                        .dep = &x.dep,
                                                        .out = &x.data,
-                                                       .etag = x.etag,
+                                                       .etag = x.facts.etag,
+                                                       .etag_name = etag_name(&x),
+                                                       .fs_config = x.fs_config,
                                                        .frozen = true,
                                                        .no_exec = opt->no_exec});
     int rc = write_text(&x, *file, &text, e);
@@ -283,19 +334,47 @@ static int write_update(struct importing *x, const struct stage *st, struct err 
     return rc;
 }
 
-/* An http source has no hash before it is here: its etag tells one version from another. */
-static int update_http(struct importing *x, const struct stage *st, struct err *e)
+/* What an object store says now is what is recorded, and the data is whole. */
+static int is_unchanged(struct importing *x, const struct stage *st, bool *same, struct err *e)
 {
-    say_importing(x);
+    const struct dep *d = &st->deps[0];
+    bool whole;
+    if (data_is_whole(x, &st->outs[0], &whole, e) < 0 || look_only(x, e) < 0) {
+        return -1;
+    }
+    const char *now = x->facts.etag ? x->facts.etag : x->facts.md5;
+    const char *then = x->facts.etag ? d->etag : d->hash.md5;
+    *same = whole && now && then && strcmp(now, then) == 0;
+    return 0;
+}
+
+/* What is not of this machine is brought again, and written anew with its ETag. */
+static int update_far(struct importing *x, const struct stage *st,
+                      const struct importurl_update *opt, struct err *e)
+{
     struct strbuf old, text;
+    bool same = false;
+    if (x->src.kind == URLSOURCE_STORE && !opt->to_remote && is_unchanged(x, st, &same, e) < 0) {
+        return -1;
+    }
+    if (same) {
+        store_note(x->s, STORE_NOTE_INFO, "'%s' didn't change, skipping", st->addr);
+        return 0;
+    }
     strbuf_init(&old);
     strbuf_init(&text);
-    int rc = bring(x, e);
+    if (!opt->to_remote) {
+        say_importing(x);
+    }
+    int rc = opt->to_remote     ? pass_on(x, opt->remote, e)
+             : opt->no_download ? look_only(x, e)
+                                : bring(x, e);
     if (rc == 0) {
         rc = fs_read(repo_abs(x->s->repo, x->a, st->file), MAX_FILE, &old, e);
     }
     if (rc == 0) {
-        const struct dvcfile_import now = {.dep = &x->dep, .out = &x->data, .etag = x->etag};
+        const struct dvcfile_import now = {
+            .dep = &x->dep, .out = &x->data, .etag = x->facts.etag, .etag_name = etag_name(x)};
         rc = dvcfile_edit_import(strbuf_str(&old), &now, &text, e);
     }
     if (rc == 0) {
@@ -375,5 +454,12 @@ int importurl_update(struct store *s, struct arena *a, const struct stage *st,
     if (urlsource_parse(a, s->repo->config, url, &x.src, e) < 0) {
         return -1;
     }
-    return x.src.kind == URLSOURCE_HTTP ? update_http(&x, st, e) : update_local(&x, st, opt, e);
+    if (x.src.kind == URLSOURCE_LOCAL) {
+        return update_local(&x, st, opt, e);
+    }
+    x.fs_config = st->deps[0].fs_config;
+    if (x.fs_config && x.src.kind == URLSOURCE_STORE) {
+        x.src.options = x.fs_config;
+    }
+    return update_far(&x, st, opt, e);
 }

@@ -5,6 +5,7 @@
 #include "pipeline.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct err;
 struct store;
@@ -12,12 +13,14 @@ struct store;
 /* `import-url` and `update`: data from elsewhere that remembers where it came from. */
 
 struct importurl_options {
-    const char *url, *out; /* as typed; out NULL: the name of the source */
-    bool no_exec;          /* only the .dvc file */
-    bool no_download;      /* the .dvc file with the source's hash */
-    bool to_remote;        /* straight to a remote, not to the workspace or the cache */
-    const char *remote;    /* for to_remote; NULL: core.remote */
-    bool force;            /* replaces what is there */
+    const char *url, *out;        /* as typed; out NULL: the name of the source */
+    bool no_exec;                 /* only the .dvc file */
+    bool no_download;             /* the .dvc file with the source's hash */
+    bool to_remote;               /* straight to a remote, not to the workspace or the cache */
+    const char *remote;           /* for to_remote; NULL: core.remote */
+    bool force;                   /* replaces what is there */
+    const char *const *fs_config; /* "name=value": settings for a source in an object store */
+    size_t fs_config_count;
 };
 
 /* `p`: the repository as it stands, to find outputs in the way. *file (repo path) is the .dvc file.

@@ -282,8 +282,6 @@ static void move_one(void *ctx, size_t i, int thread)
     }
 }
 
-#define MAX_THREADS 256
-
 /* Loops on the remote's own number of threads, or the store's. */
 static void run_loop(struct transfer *t, par_fn *fn)
 {
@@ -291,7 +289,7 @@ static void run_loop(struct transfer *t, par_fn *fn)
         store_par_for(t->s, t->set->count, fn, t);
         return;
     }
-    struct par *par = par_new(t->r->jobs > MAX_THREADS ? MAX_THREADS : t->r->jobs);
+    struct par *par = par_new(t->r->jobs > REMOTE_MAX_JOBS ? REMOTE_MAX_JOBS : t->r->jobs);
     par_for(par, t->set->count, fn, t);
     par_free(par);
 }
@@ -304,7 +302,7 @@ static void transfer_begin(struct transfer *t, struct store *s, struct remote *r
     t->here = xcalloc(set->count + 1, sizeof(bool));
     t->there = xcalloc(set->count + 1, sizeof(bool));
     t->sizes = xcalloc(set->count + 1, sizeof(*t->sizes));
-    t->errs = xcalloc(MAX_THREADS, sizeof(*t->errs));
+    t->errs = xcalloc(REMOTE_MAX_JOBS, sizeof(*t->errs));
 }
 
 static void transfer_end(struct transfer *t)
@@ -349,7 +347,7 @@ static int look_all(struct transfer *t, struct err *e)
         return look_many(t, e);
     }
     run_loop(t, look_one);
-    for (size_t i = 0; i < MAX_THREADS; i++) {
+    for (size_t i = 0; i < REMOTE_MAX_JOBS; i++) {
         if (t->errs[i].code != ERR_NONE) {
             return err_set(e, t->errs[i].code, "%s", t->errs[i].text);
         }

@@ -43,8 +43,12 @@ struct remote_ops {
     /* So many bytes are about to move (a progress bar begins), or 0: that was all. NULL: nobody
      * wants to know. */
     void (*expect)(void *ctx, const char *label, uint64_t bytes);
+    /* So many requests at a time. NULL: the callers' threads are the limit. */
+    int (*set_jobs)(void *ctx, int jobs, struct err *e);
     void (*close)(void *ctx);
 };
+
+#define REMOTE_MAX_JOBS 256
 
 struct remote {
     const char *name, *url;
@@ -61,6 +65,8 @@ struct remote {
 int remote_open(struct remote *r, struct store *s, struct arena *a, const char *name,
                 struct err *e);
 void remote_close(struct remote *r);
+/* -j: instead of what the settings say; 1 to REMOTE_MAX_JOBS. */
+int remote_set_jobs(struct remote *r, long jobs, struct err *e);
 /* The URL behind "remote://NAME/PATH", and the settings that go with it: those of `name` (may be
  * NULL), then of the remotes it refers to. *url is replaced. */
 int remote_resolve(struct arena *a, const struct config *c, const char *name, const char **url,

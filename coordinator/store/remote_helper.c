@@ -240,6 +240,13 @@ static int helper_remove(void *ctx, const char *path, struct err *e)
     return command(ctx, 'D', &path, 1, e);
 }
 
+static int helper_set_jobs(void *ctx, int jobs, struct err *e)
+{
+    char text[16];
+    snprintf(text, sizeof(text), "%d", jobs);
+    return command(ctx, 'J', (const char *const[]){text}, 1, e);
+}
+
 static int helper_remove_many(void *ctx, const char *const *paths, size_t count, struct err *e)
 {
     for (size_t i = 0; i < count; i += DELETES_AT_ONCE) {
@@ -503,7 +510,8 @@ static void helper_close(void *ctx)
     {                                                                                              \
         .scheme = "network", .has = helper_has, .put = helper_put, .get = helper_get,              \
         .list = (lister), .remove = (remover), .has_many = helper_has_many,                        \
-        .remove_many = (many_remover), .expect = helper_expect, .close = helper_close              \
+        .remove_many = (many_remover), .expect = helper_expect,                                    \
+        .set_jobs = helper_set_jobs, .close = helper_close                                         \
     }
 
 /* By what the kind can: list, delete. */

@@ -23,6 +23,7 @@ struct err;
  *   'G' get          path, local file              nothing
  *   'L' list         prefix, token ("" at first)   next token ("": the end), then path size etag …
  *   'D' delete       path …                        nothing
+ *   'J' jobs         so many at a time             nothing
  *
  * or the reply 'E': err_code as a number, text. Unasked: 'B', bytes that went over the wire since
  * the last one. Paths are relative to the URL; the path "" is the URL itself.

@@ -115,3 +115,9 @@ void remote_close(struct remote *r)
     }
     memset(r, 0, sizeof(*r));
 }
+
+int remote_set_jobs(struct remote *r, long jobs, struct err *e)
+{
+    r->jobs = jobs < 1 ? 1 : jobs < REMOTE_MAX_JOBS ? (int)jobs : REMOTE_MAX_JOBS;
+    return r->ops->set_jobs ? r->ops->set_jobs(r->ctx, r->jobs, e) : 0;
+}

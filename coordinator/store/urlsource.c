@@ -8,6 +8,8 @@
 #include "json.h"
 #include "path.h"
 #include "proc.h"
+#include "remote.h"
+#include "remote_helper.h"
 #include "str.h"
 #include "value.h"
 
@@ -19,8 +21,8 @@
 
 static int refuse_scheme(const char *url, size_t n, struct err *e)
 {
-    static const char *const known[] = {"s3",      "gs",     "azure",   "ssh", "sftp",  "hdfs",
-                                        "webhdfs", "webdav", "webdavs", "oss", "gdrive"};
+    static const char *const known[] = {"ssh",    "sftp",    "hdfs", "webhdfs",
+                                        "webdav", "webdavs", "oss",  "gdrive"};
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         if (strlen(known[i]) == n && strncmp(url, known[i], n) == 0) {
             return err_set(
@@ -33,20 +35,26 @@ static int refuse_scheme(const char *url, size_t n, struct err *e)
     return err_set(e, ERR_CONFIG, "config file error: Unsupported URL type %.*s://", (int)n, url);
 }
 
-/* remote://NAME/PATH: below the folder of a remote. */
+/* remote://NAME/PATH: below the URL of a remote, with its settings. */
 static int parse_remote(struct arena *a, const struct config *c, const char *url,
                         struct urlsource *src, struct err *e)
 {
-    const char *name = url + strlen("remote://"), *slash = strchr(name, '/');
-    const char *remote = slash ? arena_strndup(a, name, (size_t)(slash - name)) : name;
-    const char *base = c ? config_remote_get(c, remote, "url") : NULL;
-    if (!base) {
-        return err_set(e, ERR_CONFIG, "config file error: remote '%s' doesn't exist", remote);
+    const char *far = url;
+    const struct value *options = NULL;
+    if (!c) {
+        return err_set(e, ERR_CONFIG, "config file error: %s needs a repository with that remote",
+                       url);
     }
-    if (urlsource_parse(a, NULL, slash ? arena_printf(a, "%s%s", base, slash) : base, src, e) < 0) {
+    if (remote_resolve(a, c, NULL, &far, &options, e) < 0 ||
+        urlsource_parse(a, NULL, far, src, e) < 0) {
         return -1;
     }
     src->url = url;
+    if (src->kind != URLSOURCE_LOCAL) {
+        src->kind = URLSOURCE_STORE;
+        src->far = far;
+        src->options = options;
+    }
     return 0;
 }
 
@@ -63,10 +71,13 @@ int urlsource_parse(struct arena *a, const struct config *c, const char *url, st
     if (strncmp(url, "remote://", 9) == 0) {
         return parse_remote(a, c, url, src, e);
     }
-    if (strncmp(url, "http://", 7) != 0 && strncmp(url, "https://", 8) != 0) {
-        return refuse_scheme(url, (size_t)(scheme - url), e);
+    struct str word = {url, (size_t)(scheme - url)};
+    if (!remote_helper_knows(word)) {
+        return refuse_scheme(url, word.n, e);
     }
-    src->kind = URLSOURCE_HTTP;
+    bool http = str_is(word, "http") || str_is(word, "https");
+    src->kind = http ? URLSOURCE_HTTP : URLSOURCE_STORE;
+    src->far = url;
     size_t n = strcspn(scheme + 3, "?#");
     src->name = path_basename(path_normal(a, arena_strndup(a, scheme + 3, n)));
     return 0;
@@ -117,7 +128,7 @@ static const char *read_etag(struct arena *a, const char *record)
 }
 
 static int download(struct arena *a, const struct urlsource *src, const char *tmp,
-                    const char **etag, struct err *e)
+                    struct urlsource_facts *facts, struct err *e)
 {
     struct strbuf program, words;
     struct proc_status st;
@@ -135,8 +146,8 @@ static int download(struct arena *a, const struct urlsource *src, const char *tm
         rc = err_set(e, ERR_REMOTE, "%.*s", STR_ARG(w));
     }
     const char *record = arena_printf(a, "%s.json", tmp);
-    if (rc == 0 && etag) {
-        *etag = read_etag(a, record);
+    if (rc == 0 && facts) {
+        facts->etag = read_etag(a, record);
     }
     unlink(record);
     strbuf_release(&program);
@@ -144,11 +155,25 @@ static int download(struct arena *a, const struct urlsource *src, const char *tm
     return rc;
 }
 
-int urlsource_copy(struct arena *a, const struct urlsource *src, const char *to, const char **etag,
-                   struct err *e)
+static int bring(struct arena *a, const struct urlsource *src, const char *tmp,
+                 struct urlsource_facts *facts, struct err *e)
 {
-    if (etag) {
-        *etag = NULL;
+    switch (src->kind) {
+    case URLSOURCE_LOCAL:
+        return fs_copy_tree(src->path, tmp, e);
+    case URLSOURCE_HTTP:
+        return download(a, src, tmp, facts, e);
+    case URLSOURCE_STORE:
+        break;
+    }
+    return urlsource_fetch(a, src, tmp, facts, e);
+}
+
+int urlsource_copy(struct arena *a, const struct urlsource *src, const char *to,
+                   struct urlsource_facts *facts, struct err *e)
+{
+    if (facts) {
+        *facts = (struct urlsource_facts){.size = -1, .nfiles = -1};
     }
     if (src->kind == URLSOURCE_LOCAL && !fs_exists(src->path)) {
         return err_set(e, ERR_MISSING, "The path '%s' does not exist", src->url);
@@ -160,8 +185,7 @@ int urlsource_copy(struct arena *a, const struct urlsource *src, const char *to,
     if (!tmp) {
         return -1;
     }
-    int rc = src->kind == URLSOURCE_HTTP ? download(a, src, tmp, etag, e)
-                                         : fs_copy_tree(src->path, tmp, e);
+    int rc = bring(a, src, tmp, facts, e);
     if (rc == 0) {
         rc = put_in_place(tmp, to, e);
     }

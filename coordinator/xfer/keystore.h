@@ -47,7 +47,7 @@ struct keystore {
     const char *bucket_path; /* "" or "/bucket", encoded */
     const char *prefix;      /* "data/store": before each path, not encoded; "" */
     const char *shown;       /* the URL without secrets */
-    void *own;           /* the dialect's */
+    void *own;               /* the dialect's */
 };
 
 /* The functions of a netkind; ctx is a struct keystore. */

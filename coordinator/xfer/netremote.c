@@ -280,7 +280,10 @@ static void take_request(struct netremote *n, struct netop *op)
     pthread_mutex_lock(&n->lock);
     n->ops++;
     pthread_mutex_unlock(&n->lock);
-    if (!frame_is_text(&op->request)) {
+    if (op->request.kind == 'J' && n->engine) {
+        set_engine(n, frame_u64(&op->request, 0));
+        netop_done(op);
+    } else if (!frame_is_text(&op->request)) {
         refuse(op, ERR_USAGE, "a name has a NUL in it");
     } else if (op->request.kind == 'O') {
         open_op(n, op);

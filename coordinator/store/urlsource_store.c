@@ -1,0 +1,234 @@
+/* urlsource_store: files and folders of object stores, for urlsource.h, by remote_helper.h. */
+#include "urlsource.h"
+
+#include "alloc.h"
+#include "digest.h"
+#include "err.h"
+#include "fs.h"
+#include "json.h"
+#include "par.h"
+#include "path.h"
+#include "remote_helper.h"
+#include "str.h"
+#include "value.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+int urlsource_set(struct arena *a, struct urlsource *src, const char *const *words, size_t count,
+                  struct err *e)
+{
+    if (count > 0 && src->kind != URLSOURCE_STORE) {
+        return err_set(e, ERR_USAGE, "--fs-config is for object stores, not for %s", src->url);
+    }
+    struct value *all = src->options ? value_copy(a, src->options) : value_map(a);
+    for (size_t i = 0; i < count; i++) {
+        const char *equals = strchr(words[i], '=');
+        if (!equals) {
+            return err_set(e, ERR_USAGE, "--fs-config needs NAME=VALUE, found '%s'", words[i]);
+        }
+        const char *name = arena_strndup(a, words[i], (size_t)(equals - words[i]));
+        value_set(a, all, name, value_cstr(a, equals + 1));
+    }
+    src->options = count > 0 ? all : src->options;
+    return 0;
+}
+
+/* ---- what is there ---- */
+
+struct collecting {
+    struct arena *a;
+    struct urlsource_files *files;
+    const struct urlsource *src;
+    struct err *e;
+};
+
+static int add_file(struct urlsource_files *files, struct arena *a,
+                    const struct remote_helper_file *f)
+{
+    ARRAY_RESERVE(files->items, files->count, files->capacity, 1);
+    files->items[files->count++] = (struct remote_helper_file){
+        .path = arena_strdup(a, f->path), .size = f->size, .etag = arena_strdup(a, f->etag)};
+    return 0;
+}
+
+static int collect_one(void *ctx, const struct remote_helper_file *f)
+{
+    struct collecting *c = ctx;
+    if (!path_is_safe_member(str_from(f->path))) {
+        err_set(c->e, ERR_REMOTE, "%s holds '%s', a name that leads out of a folder: refused",
+                c->src->url, f->path);
+        return 1;
+    }
+    return add_file(c->files, c->a, f);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct remote_helper_file *)a)->path,
+                  ((const struct remote_helper_file *)b)->path);
+}
+
+static int collect(struct remote *r, struct arena *a, const struct urlsource *src,
+                   struct urlsource_files *files, struct err *e)
+{
+    struct remote_helper_file one;
+    struct collecting c = {a, files, src, e};
+    int there = remote_helper_stat(r, a, "", &one, e);
+    if (there != 0) {
+        return there < 0 ? -1 : add_file(files, a, &one);
+    }
+    if (r->ops->list && remote_helper_each(r, "", collect_one, &c, e) < 0) {
+        return -1;
+    }
+    if (files->count == 0) {
+        return err_set(e, ERR_MISSING, "The path '%s' does not exist", src->url);
+    }
+    qsort(files->items, files->count, sizeof(*files->items), by_name);
+    return 0;
+}
+
+int urlsource_files(struct arena *a, const struct urlsource *src, struct urlsource_files *files,
+                    struct err *e)
+{
+    struct remote r;
+    *files = (struct urlsource_files){0};
+    if (remote_helper_open(&r, a, src->far, src->options, e) < 0) {
+        return -1;
+    }
+    int rc = collect(&r, a, src, files, e);
+    remote_close(&r);
+    return rc;
+}
+
+void urlsource_files_release(struct urlsource_files *files)
+{
+    free(files->items);
+    *files = (struct urlsource_files){0};
+}
+
+static bool is_file(const struct urlsource_files *files)
+{
+    return files->count == 1 && !files->items[0].path[0];
+}
+
+/* As DVC: the md5 of the list of a folder, with ETags where the cache has md5s. */
+static const char *list_md5(struct arena *a, const struct urlsource_files *files)
+{
+    struct value *list = value_list(a);
+    struct strbuf text;
+    char hex[DIGEST_HEX_SIZE];
+    for (size_t i = 0; i < files->count; i++) {
+        struct value *item = value_map(a);
+        value_set(a, item, "etag", value_cstr(a, files->items[i].etag));
+        value_set(a, item, "relpath", value_cstr(a, files->items[i].path));
+        value_push(a, list, item);
+    }
+    strbuf_init(&text);
+    json_write(&text, list, NULL);
+    digest_buffer(DIGEST_MD5, text.p, text.n, hex);
+    strbuf_release(&text);
+    return arena_printf(a, "%s.dir", hex);
+}
+
+static void tell(struct arena *a, const struct urlsource_files *files,
+                 struct urlsource_facts *facts)
+{
+    *facts = (struct urlsource_facts){.size = 0, .nfiles = -1};
+    for (size_t i = 0; i < files->count; i++) {
+        facts->size += (int64_t)files->items[i].size;
+    }
+    if (is_file(files)) {
+        facts->etag = files->items[0].etag[0] ? files->items[0].etag : NULL;
+    } else {
+        facts->md5 = list_md5(a, files);
+        facts->nfiles = (int64_t)files->count;
+    }
+}
+
+int urlsource_look(struct arena *a, const struct urlsource *src, struct urlsource_facts *facts,
+                   struct err *e)
+{
+    struct urlsource_files files;
+    int rc = urlsource_files(a, src, &files, e);
+    if (rc == 0) {
+        tell(a, &files, facts);
+    }
+    urlsource_files_release(&files);
+    return rc;
+}
+
+/* ---- bringing it ---- */
+
+struct fetching {
+    struct remote *r;
+    const struct urlsource_files *files;
+    const char *to;
+    struct err *errs; /* by file */
+};
+
+static void fetch_one(void *ctx, size_t i, int thread)
+{
+    struct fetching *f = ctx;
+    const char *path = f->files->items[i].path;
+    struct arena a;
+    arena_init(&a);
+    const char *to = path[0] ? path_join(&a, f->to, path) : f->to;
+    int fd = fs_mkdirs_for(to, &f->errs[i]) < 0
+                 ? -1
+                 : open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666); /* as umask has it */
+    if (fd < 0 && f->errs[i].code == ERR_NONE) {
+        err_sys(&f->errs[i], "cannot write '%s'", to);
+    } else if (fd >= 0 && close(fd) == 0) {
+        f->r->ops->get(f->r->ctx, path, to, &f->errs[i]);
+    }
+    arena_release(&a);
+}
+
+static int fetch_all(struct remote *r, const struct urlsource_files *files, const char *to,
+                     struct err *e)
+{
+    struct fetching f = {r, files, to, xcalloc(files->count + 1, sizeof(struct err))};
+    struct par *par = par_new(r->jobs);
+    uint64_t bytes = 0;
+    int rc = 0;
+    for (size_t i = 0; i < files->count; i++) {
+        bytes += files->items[i].size;
+    }
+    r->ops->expect(r->ctx, "Downloading", bytes);
+    par_for(par, files->count, fetch_one, &f);
+    par_free(par);
+    r->ops->expect(r->ctx, "", 0);
+    for (size_t i = 0; i < files->count && rc == 0; i++) {
+        if (f.errs[i].code != ERR_NONE) {
+            rc = err_set(e, f.errs[i].code, "%s", f.errs[i].text);
+        }
+    }
+    free(f.errs);
+    return rc;
+}
+
+int urlsource_fetch(struct arena *a, const struct urlsource *src, const char *to,
+                    struct urlsource_facts *facts, struct err *e)
+{
+    struct remote r;
+    struct urlsource_files files = {0};
+    if (remote_helper_open(&r, a, src->far, src->options, e) < 0) {
+        return -1;
+    }
+    int rc = src->jobs > 0 ? remote_set_jobs(&r, src->jobs, e) : 0;
+    if (rc == 0) {
+        rc = collect(&r, a, src, &files, e);
+    }
+    if (rc == 0) {
+        rc = fetch_all(&r, &files, to, e);
+    }
+    if (rc == 0 && facts) {
+        tell(a, &files, facts);
+    }
+    urlsource_files_release(&files);
+    remote_close(&r);
+    return rc;
+}
