@@ -62,7 +62,7 @@ int cmd_import_url(int argc, char **argv)
     struct importurl_options opt = {0};
     bool quiet = false;
     long jobs = 0;
-    struct opt_list args = {0};
+    struct opt_list args = {0}, fs_config = {0};
     const struct opt options[] = {
         {OPT_FLAG, 0, "to-remote", NULL, "copy to a remote, not to the workspace", &opt.to_remote,
          NULL},
