@@ -36,7 +36,7 @@ def table(nephron, words):
     """Options that nephron takes, name -> help; None: no such command; a text: refused with it."""
     run = subprocess.run([nephron, *words, "--help-table"], capture_output=True, text=True, timeout=60)
     if run.returncode != 0:
-        return None if "unknown" in run.stderr else run.stderr
+        return None if "unknown" in run.stderr or "invalid choice" in run.stderr else run.stderr
     rows = [line.split("\t") for line in run.stdout.splitlines() if line.startswith("option\t")]
     return {name: row[4] for row in rows for name in row[1:3] if name}
 

@@ -6,7 +6,7 @@ test_description="nephron and the real dvc in one repository at once: locks hold
 . "$NEPHRON_SOURCE_DIR/tests/cli/peer-lib.sh"
 
 theirs() {
-    "$python" -S -E "$dvc_server" call "$dvc_socket" "$@"
+    "$dvc" "$@"
 }
 
 # until_free WHO COMMAND...: again while the repository is busy, at most 100 times.
