@@ -184,21 +184,33 @@ int session_fail(const struct err *e, int code)
     return report_error(e, code);
 }
 
-/* The command's table with -v at its end, which all have; NULL when it has one of its own. Returns new. */
-static struct opt *with_verbose(const struct opt *options, int *verbose)
+/* The command's table, and at its end those of -q and -v, which all have, that it lacks. Returns new. */
+static struct opt *with_common(const struct opt *options, bool *quiet, int *verbose)
 {
     size_t n = 0;
-    while (options[n].type != OPT_GROUP || options[n].name || options[n].help) {
-        if (options[n].short_name == 'v') {
-            return NULL;
-        }
-        n++;
+    bool has_quiet = false, has_verbose = false;
+    for (; options[n].type != OPT_GROUP || options[n].name || options[n].help; n++) {
+        has_quiet = has_quiet || options[n].short_name == 'q';
+        has_verbose = has_verbose || options[n].short_name == 'v';
     }
-    struct opt *all = xcalloc(n + 2, sizeof(*all));
+    struct opt *all = xcalloc(n + 3, sizeof(*all));
     memcpy(all, options, n * sizeof(*all));
-    all[n] = (struct opt){OPT_COUNT, 'v', "verbose", NULL, "say more", verbose, NULL};
-    all[n + 1] = (struct opt)OPT_END;
+    if (!has_quiet) {
+        all[n++] = (struct opt){OPT_FLAG, 'q', "quiet", NULL, "print nothing", quiet, NULL};
+    }
+    if (!has_verbose) {
+        all[n++] = (struct opt){OPT_COUNT, 'v', "verbose", NULL, "say more", verbose, NULL};
+    }
+    all[n] = (struct opt)OPT_END;
     return all;
+}
+
+/* For commands that know of no -q. */
+static void silence(bool quiet)
+{
+    if (quiet && freopen("/dev/null", "w", stdout) == NULL) {
+        log_warn("cli", "cannot silence the command");
+    }
 }
 
 static void raise_log_level(int times)
@@ -213,14 +225,16 @@ bool session_options(const struct opt_spec *spec, int argc, char **argv, struct 
 {
     struct err e = ERR_INIT;
     int verbose = 0;
-    struct opt *all = with_verbose(spec->options, &verbose);
+    bool quiet = false;
+    struct opt *all = with_common(spec->options, &quiet, &verbose);
     struct opt_spec full = *spec;
-    full.options = all ? all : spec->options;
+    full.options = all;
     enum opt_result parsed = opt_parse(&full, argc, argv, args, &e);
     free(all);
     switch (parsed) {
     case OPT_OK:
         raise_log_level(verbose);
+        silence(quiet);
         return true;
     case OPT_HELP:
         *exit_code = 0;

@@ -70,7 +70,7 @@ int session_fail(const struct err *e, int code);
 
 /* Parses; answers false with *exit_code set when the command is over (help: 0; wrong usage: `usage_code` after
  * the message and the usage line on stderr). DVC's commands: 254; Nephron's own: 2. Every command also takes
- * -v, --verbose. */
+ * -v, --verbose and, where its table has none, -q, --quiet: nothing on stdout. */
 bool session_options(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args,
                      int usage_code, int *exit_code);
 
