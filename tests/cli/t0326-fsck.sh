@@ -18,7 +18,7 @@ test_expect_success "setup: a file, a folder, a stage, a remote" '
 a=60b725f10c9c85c70d97880dfe8191b3 one=b026324c6904b2a9cb4b88d6d61c81d1
 test_expect_success "a corrupt, a missing, a writable object, a leftover: each named, exit 1" '
     at r && chmod u+w $(object $a) && echo x >$(object $a) && chmod 444 $(object $a) && rm -f $(object $one) && chmod u+w .dvc/cache/files/md5/26/* &&
-    : >.dvc/cache/files/md5/.nephron-999999999-1.tmp && test_expect_code 1 nephron fsck >out && grep "^corrupt .*401b30e3b8b5d629635a5c613cdb7919" out &&
+    : >.dvc/cache/files/md5/.nephron-$(uname -n)-999999999-1.tmp && test_expect_code 1 nephron fsck >out && grep "^corrupt .*401b30e3b8b5d629635a5c613cdb7919" out &&
     grep "^missing  *d/1  $one" out && grep "^writable" out && grep "^leftover" out && grep "4 problems, 0 repaired" out &&
     test_expect_code 1 nephron fsck --json >out && grep -q "\"used_by\": \"d/1\"" out && test_expect_code 1 nephron fsck -q
 '
