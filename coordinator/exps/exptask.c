@@ -42,21 +42,11 @@ static const struct {
     {                                                                                              \
 #name, offsetof(struct repro_options, name)                                                \
     }
-    FLAG(force),
-    FLAG(single_item),
-    FLAG(pipeline),
-    FLAG(all_pipelines),
-    FLAG(recursive),
-    FLAG(downstream),
-    FLAG(force_downstream),
-    FLAG(dry),
-    FLAG(interactive),
-    FLAG(pull),
-    FLAG(allow_missing),
-    FLAG(glob),
-    FLAG(no_commit),
-    FLAG(no_run_cache),
-    FLAG(quiet),
+    FLAG(force),       FLAG(single_item),  FLAG(pipeline),         FLAG(all_pipelines),
+    FLAG(recursive),   FLAG(downstream),   FLAG(force_downstream), FLAG(dry),
+    FLAG(interactive), FLAG(pull),         FLAG(allow_missing),    FLAG(glob),
+    FLAG(no_commit),   FLAG(no_run_cache),
+
 #undef FLAG
 };
 
