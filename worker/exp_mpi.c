@@ -29,8 +29,9 @@ static struct runner *open_runner(void *ctx, const struct runner_hooks *hooks, s
         .pool = ctx, .hooks = hooks, .no_commands = true, .stop = repro_stop_catch()});
 }
 
-static int coordinate(const struct pool *p, int argc, char **argv, bool quiet)
+static int coordinate(const struct pool *p, int argc, char **argv, bool no_commands)
 {
+    bool quiet = is_given(argc, argv, "-q", "--quiet");
     struct err e = ERR_INIT;
     struct repo r;
     if (repo_open(&r, NULL, &e) < 0) {
@@ -49,5 +50,6 @@ static int coordinate(const struct pool *p, int argc, char **argv, bool quiet)
 
 int exp_mpi_main(int argc, char **argv)
 {
-    return pool_program(argc, argv, is_given(argc, argv, "-q", "--quiet"), coordinate);
+    /* the command of a job is ours, and nobody's to read */
+    return pool_program(argc, argv, true, coordinate);
 }

@@ -337,6 +337,27 @@ static long print_from(const char *path, long at)
     return at;
 }
 
+/* Where the log goes on behind its first line, the command that nephron gave itself. */
+static long after_command(const char *path)
+{
+    struct strbuf line;
+    FILE *f = fopen(path, "re");
+    long at = 0;
+    strbuf_init(&line);
+    for (int c; f != NULL && (c = fgetc(f)) != EOF;) {
+        strbuf_addch(&line, (char)c);
+        if (c == '\n') {
+            at = strncmp(line.p, "> exec ", 7) == 0 ? (long)line.n : 0;
+            break;
+        }
+    }
+    if (f != NULL) {
+        fclose(f);
+    }
+    strbuf_release(&line);
+    return at;
+}
+
 static int show_log(struct session *s, const char *name, bool follow, struct err *e)
 {
     struct expqueue q = {&s->repo, &s->arena};
@@ -353,6 +374,7 @@ static int show_log(struct session *s, const char *name, bool follow, struct err
         return refuse_names(name, 1, "queued experiment name", e);
     }
     const char *path = expqueue_log_path(&q, t->rev);
+    long at = after_command(path);
     if (!fs_exists(path)) {
         return err_set(e, ERR_MISSING, "No output logs found for experiment '%s'", name);
     }
@@ -361,7 +383,7 @@ static int show_log(struct session *s, const char *name, bool follow, struct err
                "execution will continue).\n\n",
                name);
     }
-    long at = print_from(path, 0);
+    at = print_from(path, at);
     while (follow && t != NULL && t->state == EXPTASK_RUNNING) {
         clock_sleep_us(300000);
         at = print_from(path, at);
