@@ -13,6 +13,8 @@ int cmd_exp(int argc, char **argv)
     static const struct session_command commands[] = {
         {"run", cmd_exp_run, "run an experiment, or queue it"},
         {"save", cmd_exp_save, "keep the workspace as an experiment"},
+        {"show", cmd_exp_show, "experiments with metrics, parameters, dependencies"},
+        {"diff", cmd_exp_diff, "metrics and parameters against another experiment"},
         {"list", cmd_exp_list, "experiments, here or in another repository of git"},
         {"ls", cmd_exp_list, "the same"},
         {"apply", cmd_exp_apply, "bring the workspace to an experiment"},

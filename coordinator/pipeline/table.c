@@ -189,7 +189,9 @@ void table_diff(const struct value *diff, const struct table_diff_options *opt, 
             table_set(&t, row, key, keys->map.pairs[k].key->s.p);
             table_set_value(&t, row, old, value_get(d, "old"), opt->precision);
             table_set_value(&t, row, new, value_get(d, "new"), opt->precision);
-            if (change != SIZE_MAX) {
+            if (change != SIZE_MAX && opt->no_difference && !value_get(d, "diff")) {
+                table_set(&t, row, change, opt->no_difference);
+            } else if (change != SIZE_MAX) {
                 table_set_value(&t, row, change, value_get(d, "diff"), opt->precision);
             }
         }
@@ -210,27 +212,32 @@ struct metric_rows {
     struct value *names; /* set */
 };
 
-static void flatten_metric(struct arena *a, const struct value *v, struct strbuf *prefix,
-                           struct value *into, struct value *names)
+static void flatten(struct arena *a, const struct value *v, struct strbuf *prefix,
+                    struct value *into)
 {
     if (v->type != VALUE_MAP) {
         value_set(a, into, prefix->p, (struct value *)v);
-        value_set(a, names, prefix->p, value_null(a));
         return;
     }
     size_t base = prefix->n;
     for (size_t i = 0; i < v->map.count; i++) {
         strbuf_adds(prefix, base ? "." : "");
         value_text(prefix, v->map.pairs[i].key);
-        flatten_metric(a, v->map.pairs[i].val, prefix, into, names);
+        flatten(a, v->map.pairs[i].val, prefix, into);
         strbuf_truncate(prefix, base);
     }
 }
 
-static void collect_metrics(struct arena *a, const struct value *result, struct metric_rows *rows)
+void table_flatten(struct arena *a, const struct value *v, struct value *into)
 {
     struct strbuf prefix;
     strbuf_init(&prefix);
+    flatten(a, v, &prefix, into);
+    strbuf_release(&prefix);
+}
+
+static void collect_metrics(struct arena *a, const struct value *result, struct metric_rows *rows)
+{
     for (size_t i = 0; i < result->map.count; i++) {
         const struct value *files = value_get(result->map.pairs[i].val, "data");
         for (size_t k = 0; files && k < files->map.count; k++) {
@@ -240,12 +247,14 @@ static void collect_metrics(struct arena *a, const struct value *result, struct 
             value_push(a, row, files->map.pairs[k].key);
             value_push(a, row, values);
             if (data) {
-                flatten_metric(a, data, &prefix, values, rows->names);
+                table_flatten(a, data, values);
+            }
+            for (size_t m = 0; m < values->map.count; m++) {
+                value_set_key(a, rows->names, values->map.pairs[m].key, value_null(a));
             }
             value_push(a, rows->flat, row);
         }
     }
-    strbuf_release(&prefix);
 }
 
 void table_metrics(const struct value *result, bool revisions, bool markdown, int precision,

@@ -42,10 +42,13 @@ struct table_diff_options {
     const char *new_name; /* "workspace" */
     bool no_path, change; /* leave the Path column out; add the Change column */
     bool markdown;
-    int precision; /* 0: floats in full */
+    int precision;             /* 0: floats in full */
+    const char *no_difference; /* what Change has where nothing can be subtracted; NULL: "-" */
 };
 /* `diff` as params_diff returns it. */
 void table_diff(const struct value *diff, const struct table_diff_options *opt, struct strbuf *out);
+/* Adds to a map: nested maps with dotted keys, all else as it is, under "" when `v` is no map. */
+void table_flatten(struct arena *a, const struct value *v, struct value *into);
 /* `result` as valuefiles.h describes it. revisions: show the Revision column. */
 void table_metrics(const struct value *result, bool revisions, bool markdown, int precision,
                    struct strbuf *out);

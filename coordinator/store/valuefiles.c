@@ -50,8 +50,10 @@ static struct value *failed_side(struct store *s, struct arena *a, const struct 
     } else if (strncmp(why->text, "failed to parse", 15) == 0) {
         type = "ResolveError";
     }
-    store_note(s, STORE_NOTE_WARN, "failed to load %s in revision '%s', %s",
-               q->params ? "params" : "metrics", label, msg);
+    if (!q->quiet) {
+        store_note(s, STORE_NOTE_WARN, "failed to load %s in revision '%s', %s",
+                   q->params ? "params" : "metrics", label, msg);
+    }
     return new_error(a, type, msg);
 }
 
@@ -329,6 +331,12 @@ static struct value *read_side(struct store *s, struct arena *a, const struct va
     return side;
 }
 
+struct value *valuefiles_side(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                              const char *label, const struct pipeline *p, const struct err *why)
+{
+    return why && !q->targets ? failed_side(s, a, q, label, why) : read_side(s, a, q, p);
+}
+
 void valuefiles_workspace(struct store *s, struct arena *a, const struct valuefiles_query *q,
                           const char *label, struct value *result)
 {
@@ -358,10 +366,9 @@ static int visit(void *ctx, const struct revwalk_view *view, struct err *e)
     (void)e;
     const struct collecting *c = ctx;
     const char *label = view->revision->names;
-    struct value *side = view->why && !c->q->targets
-                             ? failed_side(c->s, c->a, c->q, label, view->why)
-                             : read_side(c->s, c->a, c->q, view->why ? NULL : &view->pipeline);
-    value_set(c->a, c->result, label, side);
+    value_set(
+        c->a, c->result, label,
+        valuefiles_side(c->s, c->a, c->q, label, view->why ? NULL : &view->pipeline, view->why));
     return 0;
 }
 

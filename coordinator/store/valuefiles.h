@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 struct err;
+struct pipeline;
 struct revision;
 struct store;
 
@@ -25,6 +26,7 @@ struct store;
 struct valuefiles_query {
     bool params;    /* params files, or else metrics files */
     bool deps_only; /* params: only what stages depend on */
+    bool quiet;     /* trouble is not noted as warnings */
     const struct value
         *targets; /* list of repo paths, instead of what dvc.yaml files name; NULL: none */
 };
@@ -36,6 +38,11 @@ void valuefiles_workspace(struct store *s, struct arena *a, const struct valuefi
 int valuefiles_revisions(struct store *s, struct arena *a, const struct valuefiles_query *q,
                          const struct revision *revs, size_t count, struct value *result,
                          struct err *e);
+
+/* The side that a walk over revisions is at (revwalk.h, REVWALK_TELL): what `result[label]` becomes. `why`: the pipeline
+ * cannot be read, and `p` is not there. */
+struct value *valuefiles_side(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                              const char *label, const struct pipeline *p, const struct err *why);
 
 /* Path -> document of a side, without the files in trouble; for params_diff. */
 struct value *valuefiles_documents(struct arena *a, const struct value *side);
