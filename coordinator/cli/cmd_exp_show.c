@@ -11,6 +11,7 @@
 #include "opt.h"
 #include "params.h"
 #include "session.h"
+#include "sync.h"
 #include "table.h"
 #include "value.h"
 #include "valuefiles.h"
@@ -21,10 +22,11 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-static int end(struct session *s, int rc, int code, const struct err *e)
+/* `prefix`: what failed, where DVC says so and answers 1. */
+static int end(struct session *s, int rc, const char *prefix, const struct err *e)
 {
     session_close(s);
-    return rc == 0 ? 0 : session_fail(e, code);
+    return rc == 0 ? 0 : prefix != NULL ? sync_fail(e, prefix) : session_fail(e, 255);
 }
 
 /* ---- show ---- */
@@ -33,7 +35,7 @@ struct show_words {
     struct expstate_options what;
     struct exptable_options table;
     struct opt_list revs, keep, drop;
-    bool json, csv, md, no_pager;
+    bool json, csv, md, no_pager, quiet;
     long precision;
     const char *order;
 };
@@ -52,6 +54,9 @@ static size_t terminal_width(void)
 static int print_states(struct show_words *w, const struct value *states, struct err *e)
 {
     struct strbuf out;
+    if (w->quiet && (w->json || w->csv)) {
+        return 0;
+    }
     if (w->json) {
         session_print_json(states);
         return 0;
@@ -72,24 +77,21 @@ static int print_states(struct show_words *w, const struct value *states, struct
     return rc;
 }
 
-static int show(struct session *s, struct show_words *w, int *code, struct err *e)
+static int show(struct session *s, struct show_words *w, const char **prefix, struct err *e)
 {
     struct expqueue q = {&s->repo, &s->arena};
     struct expqueue_list tasks;
     struct value *states;
-    if (expref_check(&s->repo, e) < 0) {
-        return -1;
-    }
-    *code = 1; /* what goes wrong while it is collected */
-    if (expqueue_read(&q, &tasks, e) < 0) {
+    *prefix = "failed to show experiments";
+    if (expref_check(&s->repo, e) < 0 || expqueue_read(&q, &tasks, e) < 0) {
         return -1;
     }
     w->what.tasks = tasks.items;
     w->what.task_count = tasks.count;
     if (expstate_collect(s->store, &s->arena, &w->what, &states, e) < 0) {
-        return err_wrap(e, "failed to show experiments");
+        return -1;
     }
-    *code = 255;
+    *prefix = NULL;
     return print_states(w, states, e);
 }
 
@@ -97,14 +99,14 @@ static int run_show(struct show_words *w)
 {
     struct err e = ERR_INIT;
     struct session s;
-    int code = 255;
+    const char *prefix = NULL;
     w->what.scope.revs = w->revs.items;
     w->what.scope.rev_count = w->revs.count;
     if (session_open_data(&s, false, &e) < 0) {
         return session_fail(&e, 255);
     }
-    int rc = show(&s, w, &code, &e);
-    return end(&s, rc, code, &e);
+    int rc = show(&s, w, &prefix, &e);
+    return end(&s, rc, prefix, &e);
 }
 
 int cmd_exp_show(int argc, char **argv)
@@ -112,7 +114,7 @@ int cmd_exp_show(int argc, char **argv)
     struct show_words w = {0};
     struct revision_scope *scope = &w.what.scope;
     struct opt_list args = {0};
-    bool force = false, no_fetch = false, quiet = false;
+    bool force = false, no_fetch = false;
     const struct opt options[] = {
         {OPT_GROUP, 0, NULL, NULL,
          "Which experiments (those of HEAD, unless told otherwise):", NULL, NULL},
@@ -147,8 +149,8 @@ int cmd_exp_show(int argc, char **argv)
         {OPT_FLAG, 0, "no-pager", NULL, "not wider than the terminal", &w.no_pager, NULL},
         {OPT_FLAG, 'f', "force", NULL, "accepted for DVC's sake: nothing is cached", &force, NULL},
         {OPT_FLAG, 0, "no-fetch", NULL, "accepted for DVC's sake", &no_fetch, NULL},
-        {OPT_FLAG, 'q', "quiet", NULL, "accepted: the table is printed anyway, as with DVC", &quiet,
-         NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "no JSON and no CSV; tables are printed anyway, as with DVC",
+         &w.quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron exp show [OPTION]...",
@@ -180,7 +182,7 @@ int cmd_exp_show(int argc, char **argv)
 /* ---- diff ---- */
 
 struct diff_words {
-    bool all, deps, json, md, no_path;
+    bool all, deps, json, md, no_path, quiet;
     long precision;
     const char *old_rev, *new_rev; /* as typed; NULL: HEAD, the workspace */
 };
@@ -221,6 +223,7 @@ static void print_diff(const struct diff_words *w, const struct value *diff)
                                      .change = true,
                                      .markdown = w->md,
                                      .precision = w->precision > 0 ? (int)w->precision : 5,
+                                     .significant = true,
                                      .no_difference = "diff not supported"};
     table_diff(value_get(diff, "metrics"), &opt, &out);
     strbuf_addch(&out, '\n');
@@ -242,31 +245,29 @@ static int run_diff(const struct diff_words *w)
     }
     struct value *diff = value_map(&s.arena);
     if (expref_check(&s.repo, &e) < 0) {
-        return end(&s, -1, 255, &e);
+        return end(&s, -1, "failed to show experiments diff", &e);
     }
     bool commits = git_rev_parse(&s.repo, "HEAD", head, NULL) == 0;
     if (commits) {
         if (side(&s, w, w->old_rev != NULL ? w->old_rev : "HEAD", &old, &e) < 0 ||
             side(&s, w, w->new_rev, &new, &e) < 0) {
-            err_wrap(&e, "failed to show experiments diff");
-            return end(&s, -1, 1, &e);
+            return end(&s, -1, "failed to show experiments diff", &e);
         }
         value_set(&s.arena, diff, "metrics", compare(&s, w, "metrics", old, new));
         value_set(&s.arena, diff, "params", compare(&s, w, "params", old, new));
     }
-    if (w->json) {
+    if (w->json && !w->quiet) {
         session_print_json(diff);
-    } else if (commits) {
+    } else if (commits && !w->json) {
         print_diff(w, diff);
     }
-    return end(&s, 0, 0, &e);
+    return end(&s, 0, NULL, &e);
 }
 
 int cmd_exp_diff(int argc, char **argv)
 {
     struct diff_words w = {0};
     struct opt_list args = {0};
-    bool quiet = false;
     const struct opt options[] = {
         {OPT_FLAG, 0, "all", NULL, "also what did not change", &w.all, NULL},
         {OPT_FLAG, 0, "param-deps", NULL, "only parameters that stages depend on", &w.deps, NULL},
@@ -274,7 +275,7 @@ int cmd_exp_diff(int argc, char **argv)
         {OPT_FLAG, 0, "md", NULL, "markdown tables", &w.md, NULL},
         {OPT_FLAG, 0, "no-path", NULL, "leave the Path column out", &w.no_path, NULL},
         {OPT_INT, 0, "precision", "N", "digits of metrics (default 5)", &w.precision, NULL},
-        {OPT_FLAG, 'q', "quiet", NULL, "accepted: tables are printed anyway, as with DVC", &quiet,
+        {OPT_FLAG, 'q', "quiet", NULL, "no JSON; tables are printed anyway, as with DVC", &w.quiet,
          NULL},
         OPT_END};
     const struct opt_spec spec = {

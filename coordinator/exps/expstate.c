@@ -23,7 +23,9 @@ struct collector {
     struct store *s;
     struct arena *a;
     bool param_deps;
-    struct value *times;  /* commit -> seconds since 1970 */
+    struct value *times; /* commit -> seconds since 1970 */
+    struct value *
+        whole; /* set of commits of which all parameters are told: what experiments started from, as with DVC */
     struct value *states; /* commit -> what is known: a map with data and error */
 };
 
@@ -99,9 +101,12 @@ static struct value *new_state(struct collector *c, const char *rev, const struc
     struct arena *a = c->a;
     struct value *state = value_map(a), *data = value_map(a), *deps = value_map(a),
                  *outs = value_map(a);
-    const struct valuefiles_query params = {
-        .params = true, .deps_only = c->param_deps, .quiet = true};
-    const struct valuefiles_query metrics = {.quiet = true};
+    const struct valuefiles_query params = {.params = true,
+                                            .deps_only =
+                                                c->param_deps && value_get(c->whole, rev) == NULL,
+                                            .quiet = true,
+                                            .from_root = true};
+    const struct valuefiles_query metrics = {.quiet = true, .from_root = true};
     struct value *side = valuefiles_side(c->s, a, &params, rev, p, why);
     if (why != NULL) {
         value_set(a, state, "data", value_null(a));
@@ -207,15 +212,14 @@ static int plan_ranges(struct collector *c, const struct expstate_options *opt, 
     if (expref_list(c->s->repo, c->a, NULL, &refs, e) < 0) {
         return -1;
     }
-    struct value *bases = value_map(c->a);
     for (size_t i = 0; i < p->baseline_count; i++) {
-        value_set(c->a, bases, p->baselines[i].commit, value_null(c->a));
+        value_set(c->a, c->whole, p->baselines[i].commit, value_null(c->a));
         want(c, p, p->baselines[i].commit);
     }
     p->ranges = ARENA_ARRAY(c->a, refs.count + 1, struct range);
     for (size_t i = 0; i < refs.count; i++) {
         struct range r = {.ref = &refs.items[i]};
-        if (value_get(bases, r.ref->baseline) == NULL) {
+        if (value_get(c->whole, r.ref->baseline) == NULL) {
             continue;
         }
         if (fill_range(c, &r, e) < 0) {
@@ -230,7 +234,7 @@ static int plan_ranges(struct collector *c, const struct expstate_options *opt, 
     }
     for (size_t i = 0; i < opt->task_count; i++) {
         const struct exptask *t = &opt->tasks[i];
-        if (t->state != EXPTASK_SUCCESS && value_get(bases, t->baseline) != NULL) {
+        if (t->state != EXPTASK_SUCCESS && value_get(c->whole, t->baseline) != NULL) {
             want(c, p, t->rev);
         }
     }
@@ -426,8 +430,12 @@ static struct value *baseline_state(struct collector *c, const struct expstate_o
 
 static struct collector collector(struct store *s, struct arena *a, bool param_deps)
 {
-    return (struct collector){
-        .s = s, .a = a, .param_deps = param_deps, .times = value_map(a), .states = value_map(a)};
+    return (struct collector){.s = s,
+                              .a = a,
+                              .param_deps = param_deps,
+                              .times = value_map(a),
+                              .whole = value_map(a),
+                              .states = value_map(a)};
 }
 
 int expstate_collect(struct store *s, struct arena *a, const struct expstate_options *opt,

@@ -410,7 +410,7 @@ static int add_experiments(struct maker *m, const struct value *ranges, struct e
 {
     size_t count = ranges->list.count;
     struct sorted *order = ARENA_ARRAY(m->a, count + 1, struct sorted);
-    struct sort_column c;
+    struct sort_column c = {0};
     if (m->opt->sort_by != NULL && find_sort_column(m, &c, e) < 0) {
         return -1;
     }

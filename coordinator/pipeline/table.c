@@ -9,6 +9,7 @@
 #include "num.h"
 
 #include <math.h>
+#include <stdio.h>
 
 void table_init(struct table *t)
 {
@@ -99,6 +100,19 @@ void table_set_value(struct table *t, size_t row, size_t column, const struct va
     strbuf_release(&b);
 }
 
+/* As table_set_value, in the form that `opt` asks for. */
+static void set_number(struct table *t, size_t row, size_t column, const struct value *v,
+                       const struct table_diff_options *opt)
+{
+    if (opt->significant && opt->precision > 0 && v && v->type == VALUE_FLOAT) {
+        char text[64];
+        snprintf(text, sizeof(text), "%.*g", opt->precision < 40 ? opt->precision : 40, v->f);
+        table_set(t, row, column, text);
+    } else {
+        table_set_value(t, row, column, v, opt->precision);
+    }
+}
+
 static const char *cell(const struct table *t, size_t row, size_t column)
 {
     const char *text = t->cells[row * t->column_count + column];
@@ -187,12 +201,12 @@ void table_diff(const struct value *diff, const struct table_diff_options *opt, 
                 table_set(&t, row, path, diff->map.pairs[i].key->s.p);
             }
             table_set(&t, row, key, keys->map.pairs[k].key->s.p);
-            table_set_value(&t, row, old, value_get(d, "old"), opt->precision);
-            table_set_value(&t, row, new, value_get(d, "new"), opt->precision);
+            set_number(&t, row, old, value_get(d, "old"), opt);
+            set_number(&t, row, new, value_get(d, "new"), opt);
             if (change != SIZE_MAX && opt->no_difference && !value_get(d, "diff")) {
                 table_set(&t, row, change, opt->no_difference);
             } else if (change != SIZE_MAX) {
-                table_set_value(&t, row, change, value_get(d, "diff"), opt->precision);
+                set_number(&t, row, change, value_get(d, "diff"), opt);
             }
         }
     }

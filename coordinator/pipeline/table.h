@@ -43,6 +43,7 @@ struct table_diff_options {
     bool no_path, change; /* leave the Path column out; add the Change column */
     bool markdown;
     int precision;             /* 0: floats in full */
+    bool significant;          /* precision counts significant digits, not those after the point */
     const char *no_difference; /* what Change has where nothing can be subtracted; NULL: "-" */
 };
 /* `diff` as params_diff returns it. */

@@ -57,7 +57,7 @@ static struct value *failed_side(struct store *s, struct arena *a, const struct 
     return new_error(a, type, msg);
 }
 
-static struct value *corrupt_file(struct store *s, struct arena *a, const char *path,
+static struct value *corrupt_file(struct store *s, struct arena *a, const char *path, bool quiet,
                                   const struct err *why)
 {
     static const struct {
@@ -71,7 +71,9 @@ static struct value *corrupt_file(struct store *s, struct arena *a, const char *
             type = kinds[i].type;
         }
     }
-    store_note(s, STORE_NOTE_WARN, "%s", why->text);
+    if (!quiet) {
+        store_note(s, STORE_NOTE_WARN, "%s", why->text);
+    }
     return new_error(a, why->code == ERR_FORMAT ? type : "OSError", why->text);
 }
 
@@ -117,8 +119,16 @@ static int read_object(struct store *s, struct arena *a, const struct out *o,
                : -1;
 }
 
-static struct value *read_entry(struct store *s, struct arena *a, const struct pipeline *p,
-                                const char *path, const struct value *keys, struct strbuf *text)
+/* How the answer names a file. */
+static const char *shown_path(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                              const char *path)
+{
+    return q->from_root ? path : repo_show(s->repo, a, path);
+}
+
+static struct value *read_entry(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                                const struct pipeline *p, const char *path,
+                                const struct value *keys, struct strbuf *text)
 {
     struct err e = ERR_INIT;
     int rc = repo_read(s->repo, path, MAX_BYTES, text, &e);
@@ -134,10 +144,10 @@ static struct value *read_entry(struct store *s, struct arena *a, const struct p
                              o ? "No storage files available" : "No such file or directory", path));
         }
     }
-    const char *shown = repo_show(s->repo, a, path);
+    const char *shown = shown_path(s, a, q, path);
     struct value *doc = rc == 0 ? params_parse(a, strbuf_str(text), shown, &e) : NULL;
     if (!doc) {
-        return corrupt_file(s, a, path, &e);
+        return corrupt_file(s, a, path, q->quiet, &e);
     }
     struct value *entry = value_map(a);
     value_set(a, entry, "data", keys ? params_project(a, doc, keys) : metrics_extract(a, doc));
@@ -324,7 +334,7 @@ static struct value *read_side(struct store *s, struct arena *a, const struct va
         const struct value *keys = q->params ? paths->map.pairs[i].val : NULL;
         struct strbuf text;
         strbuf_init(&text);
-        value_set(a, data, repo_show(s->repo, a, path), read_entry(s, a, p, path, keys, &text));
+        value_set(a, data, shown_path(s, a, q, path), read_entry(s, a, q, p, path, keys, &text));
         strbuf_release(&text);
     }
     value_set(a, side, "data", data);

@@ -27,6 +27,7 @@ struct valuefiles_query {
     bool params;    /* params files, or else metrics files */
     bool deps_only; /* params: only what stages depend on */
     bool quiet;     /* trouble is not noted as warnings */
+    bool from_root; /* files are named from the root, not from the current folder */
     const struct value
         *targets; /* list of repo paths, instead of what dvc.yaml files name; NULL: none */
 };

@@ -25,8 +25,8 @@ pipeline() {
 make_base() {
     turn=theirs && mkdir base && (
         at base && git init -q -b main . && dvc init -q && pipeline && git add -A && git commit -qm one && git tag v0 &&
-            dvc repro -q && git add -A && git commit -qm two && dvc exp run -q -S lr=0.25 -n old && git checkout -q -- . &&
-            git tag -a v1 -m v1 && dvc remote add -q -d store store && git commit -qam three &&
+            dvc repro -q && git add -A && GIT_COMMITTER_DATE="1767323145 +0000" git commit -qm two && dvc exp run -q -S lr=0.25 -n old && git checkout -q -- . &&
+            git tag -a v1 -m v1 && dvc remote add -q -d store store && GIT_COMMITTER_DATE="1767323245 +0000" git commit -qam three &&
             for lr in 1.5 0.75 2; do
                 dvc exp run -q -S lr=$lr -n e$lr && git checkout -q -- . || exit 1
             done && dvc checkout -q && git init -q --bare remote.git && git remote add origin remote.git && git push -q origin main &&

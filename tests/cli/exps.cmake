@@ -2,3 +2,6 @@
 nephron_cli_test(t0331-exp-run.sh)
 nephron_cli_test(t0332-exp-queue.sh)
 nephron_cli_test(t0333-exp-kill.sh)
+nephron_cli_test(t0341-exp-refs.sh)
+nephron_cli_test(t0342-exp-show.sh)
+nephron_cli_test(t0343-exp-push.sh)

@@ -11,7 +11,7 @@ test_expect_success "show: rows" '
         t exp show; t exp show --csv; t exp show --md; t exp show --json; t exp show -A --csv; t exp show -n 2 --csv; t exp show --rev v0 --csv
         t exp show --rev v1 --json; t exp show -a --csv; t exp show -T --csv --sha; t exp show --sha; t exp show --rev nosuch
         t exp show --hide-workspace --md; t exp show --hide-queued --hide-failed --csv; t exp show --no-fetch -f --csv; t exp show --rev e2 --csv
-        echo lr: 7 >params.yaml; t exp show --csv; rm m.json; t exp show --md; t exp show --csv -q
+        echo lr: 7 >params.yaml; t exp show --csv; rm m.json; t exp show --md; t exp show --csv -q; t exp show -q --json; t exp show -q --md
     "
 '
 
@@ -27,14 +27,14 @@ test_expect_success "show: columns and order" '
 
 test_expect_success "show: what cannot be read" '
     beside "
-        echo {not json >m.json; t exp show --csv; t exp show --json; git commit -qam broken; t exp show --csv; git checkout -q HEAD~1 m.json
+        echo {not json >m.json; t exp show --csv; dvc exp show --json | grep -o JSONFileCorruptedError; git commit -qam broken; t exp show --csv; git checkout -q HEAD~1 m.json
         echo :x: [ >dvc.yaml; t exp show --csv; git commit -qam worse; t exp show --csv -n 3; t exp show --md -n 3
     "
 '
 
 test_expect_success "one name in several files, no commits, a folder" '
     beside "
-        mkdir sub; echo {\"acc\": 1, \"rev\": 2} >sub/m.json; printf \"metrics: [sub/m.json]\nparams: [sub/p.yaml]\n\" >>dvc.yaml
+        mkdir sub; echo {\\\"acc\\\": 1, \\\"rev\\\": 2} >sub/m.json; echo metrics: [sub/m.json] >>dvc.yaml; echo params: [sub/p.yaml] >>dvc.yaml
         echo note: 3 >sub/p.yaml; t exp show --csv; git add -A; git commit -qm x; cd sub; t exp show --csv; t exp show --json; t exp show --sort-by acc
     "
     both "git init -q .; dvc init -q; t exp show; t exp show --csv; t exp show --md; t exp show --json; t exp diff; t exp diff --json; t exp list"
@@ -44,7 +44,7 @@ test_expect_success "diff" '
     beside "
         t exp diff; t exp diff --json; t exp diff e2; t exp diff e2 e1.5; t exp diff e2 e1.5 --json; t exp diff --all e2 e1.5 --md
         t exp diff old --no-path; t exp diff e2 --precision 2; t exp diff e2 --param-deps --all; t exp diff nosuch; t exp diff v0 e2; t exp diff -q e2
-        echo lr: x >params.yaml; t exp diff; t exp diff HEAD workspace
+        echo lr: x >params.yaml; t exp diff; t exp diff -q --json; t exp diff HEAD workspace
     "
 '
 
