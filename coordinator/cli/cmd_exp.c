@@ -22,6 +22,8 @@ int cmd_exp(int argc, char **argv)
         {"rename", cmd_exp_rename, "give an experiment another name"},
         {"remove", cmd_exp_remove, "remove experiments"},
         {"rm", cmd_exp_remove, "the same"},
+        {"push", cmd_exp_push, "copy experiments to another repository of git"},
+        {"pull", cmd_exp_pull, "copy experiments from another repository of git"},
         {"clean", cmd_exp_clean, "remove what killed runs of experiments left"},
     };
     if (argc > 1 && strcmp(argv[1], "exec-run") == 0) {

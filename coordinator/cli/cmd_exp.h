@@ -8,6 +8,8 @@ int cmd_exp_save(int argc, char **argv);
 int cmd_exp_clean(int argc, char **argv);
 int cmd_exp_show(int argc, char **argv);
 int cmd_exp_diff(int argc, char **argv);
+int cmd_exp_push(int argc, char **argv);
+int cmd_exp_pull(int argc, char **argv);
 int cmd_exp_list(int argc, char **argv);
 int cmd_exp_remove(int argc, char **argv);
 int cmd_exp_rename(int argc, char **argv);

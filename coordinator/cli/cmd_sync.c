@@ -28,66 +28,6 @@ static const char *const failed_to[] = {"failed to push data to the cloud",
                                         "failed to fetch data from the cloud",
                                         "failed to pull data from the cloud"};
 
-struct tally {
-    size_t moved, failed;
-    struct strbuf missing; /* "md5: …" lines */
-};
-
-static int move_runs(struct session *s, const struct sync_args *a, struct tally *t, struct err *e)
-{
-    struct remote r;
-    if (remote_open(&r, s->store, &s->arena, a->choice.remote, e) < 0) {
-        return -1;
-    }
-    size_t moved = 0;
-    int rc = 0;
-    /* a remote that cannot list has no run cache: DVC goes on without */
-    if (r.ops->list != NULL) {
-        rc = a->way == WAY_PUSH ? remote_push_runs(s->store, &r, &moved, e)
-                                : remote_fetch_runs(s->store, &r, &moved, e);
-    }
-    t->moved += a->way == WAY_PUSH ? moved : 0;
-    remote_close(&r);
-    return rc;
-}
-
-static int move_set(struct session *s, const struct sync_args *a, struct sync_set *set,
-                    struct tally *t, struct err *e)
-{
-    struct remote_result res = {0};
-    int rc = a->way == WAY_PUSH
-                 ? remote_push(s->store, &s->arena, &set->remote, &set->objects, &res, e)
-                 : remote_fetch(s->store, &s->arena, &set->remote, &set->objects, &res, e);
-    t->moved += res.moved;
-    t->failed += res.failed;
-    for (size_t i = 0; i < res.missing_count; i++) {
-        strbuf_addf(&t->missing, "\nmd5: %s", res.missing[i]);
-    }
-    return rc;
-}
-
-static int move_all(struct session *s, const struct sync_args *a, struct tally *t, struct err *e)
-{
-    struct sync_sets sets = {0};
-    int rc = a->run_cache ? move_runs(s, a, t, e) : 0;
-    rc = rc == 0 ? sync_collect(s, &a->choice, &sets, e) : rc;
-    for (size_t i = 0; rc == 0 && i < sets.count; i++) {
-        rc = move_set(s, a, &sets.items[i], t, e);
-    }
-    sync_sets_release(&sets);
-    if (rc == 0 && t->missing.n > 0) {
-        fprintf(stderr,
-                "WARNING: Some of the cache files do not exist neither locally nor on remote. "
-                "Missing cache files:%s\n",
-                t->missing.p);
-    }
-    if (rc == 0 && t->failed > 0) {
-        rc = err_set(e, ERR_REMOTE, "%zu files failed to %s", t->failed,
-                     a->way == WAY_PUSH ? "upload" : "download");
-    }
-    return rc;
-}
-
 static void print_summary(const struct session *s, const struct sync_args *a, size_t moved,
                           const struct checkout_result *checked_out)
 {
@@ -130,17 +70,15 @@ static int check_out(struct session *s, const struct sync_args *a, size_t fetche
 static int run_open(struct session *s, const struct sync_args *a, const char *command)
 {
     struct err e = ERR_INIT;
-    struct tally t = {0};
-    strbuf_init(&t.missing);
+    size_t moved = 0;
     int rc = session_lock(s, command, &e);
     if (rc == 0) {
-        rc = move_all(s, a, &t, &e);
+        rc = sync_move(s, &a->choice, a->run_cache, &moved, &e);
     }
-    strbuf_release(&t.missing);
     if (rc == 0 && a->way == WAY_PULL) {
-        rc = check_out(s, a, t.moved, &e);
+        rc = check_out(s, a, moved, &e);
     } else if (rc == 0) {
-        print_summary(s, a, t.moved, NULL);
+        print_summary(s, a, moved, NULL);
     }
     return rc == 0 ? 0 : sync_fail(&e, failed_to[a->way]);
 }

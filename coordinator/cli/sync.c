@@ -162,7 +162,7 @@ int sync_collect(struct session *s, const struct sync_choice *choice, struct syn
     struct revision *revs;
     size_t count;
     struct err why = ERR_INIT;
-    int rc = collect_place(&c, &here, &why);
+    int rc = choice->no_workspace ? 0 : collect_place(&c, &here, &why);
     bool skip = choice->trouble == REVWALK_SKIP && revision_scope_any(&choice->scope);
     if (rc > 0 || (rc < 0 && !skip)) {
         return err_set(e, why.code, "%s", why.text);
@@ -171,10 +171,12 @@ int sync_collect(struct session *s, const struct sync_choice *choice, struct syn
         fprintf(stderr, "WARNING: failed to collect 'workspace', skipping\n");
     }
     if (revision_list(&s->repo, &choice->scope, &s->arena, &revs, &count, e) < 0 ||
-        revwalk_each(s->store, revs, count, choice->trouble, collect_revision, &c, e) < 0) {
+        revwalk_each(s->store, revs, count, choice->trouble, collect_revision, &c, e) < 0 ||
+        revwalk_each(s->store, choice->commits, choice->commit_count, choice->trouble,
+                     collect_revision, &c, e) < 0) {
         return -1;
     }
-    return c.collected > 0 ? 0 : err_set(e, why.code, "%s", why.text);
+    return c.collected > 0 || choice->no_workspace ? 0 : err_set(e, why.code, "%s", why.text);
 }
 
 void sync_sets_release(struct sync_sets *sets)
@@ -185,6 +187,72 @@ void sync_sets_release(struct sync_sets *sets)
     }
     free(sets->items);
     *sets = (struct sync_sets){0};
+}
+
+/* ---- moving ---- */
+
+struct tally {
+    size_t moved, failed;
+    struct strbuf missing; /* "md5: …" lines */
+};
+
+static int move_runs(struct session *s, const struct sync_choice *c, struct tally *t, struct err *e)
+{
+    struct remote r;
+    if (remote_open(&r, s->store, &s->arena, c->remote, e) < 0) {
+        return -1;
+    }
+    size_t moved = 0;
+    int rc = 0;
+    /* a remote that cannot list has no run cache: DVC goes on without */
+    if (r.ops->list != NULL) {
+        rc = c->push ? remote_push_runs(s->store, &r, &moved, e)
+                     : remote_fetch_runs(s->store, &r, &moved, e);
+    }
+    t->moved += c->push ? moved : 0;
+    remote_close(&r);
+    return rc;
+}
+
+static int move_set(struct session *s, bool push, struct sync_set *set, struct tally *t,
+                    struct err *e)
+{
+    struct remote_result res = {0};
+    int rc = push ? remote_push(s->store, &s->arena, &set->remote, &set->objects, &res, e)
+                  : remote_fetch(s->store, &s->arena, &set->remote, &set->objects, &res, e);
+    t->moved += res.moved;
+    t->failed += res.failed;
+    for (size_t i = 0; i < res.missing_count; i++) {
+        strbuf_addf(&t->missing, "\nmd5: %s", res.missing[i]);
+    }
+    return rc;
+}
+
+int sync_move(struct session *s, const struct sync_choice *choice, bool run_cache, size_t *moved,
+              struct err *e)
+{
+    struct sync_sets sets = {0};
+    struct tally t = {0};
+    strbuf_init(&t.missing);
+    int rc = run_cache ? move_runs(s, choice, &t, e) : 0;
+    rc = rc == 0 ? sync_collect(s, choice, &sets, e) : rc;
+    for (size_t i = 0; rc == 0 && i < sets.count; i++) {
+        rc = move_set(s, choice->push, &sets.items[i], &t, e);
+    }
+    sync_sets_release(&sets);
+    if (rc == 0 && t.missing.n > 0) {
+        fprintf(stderr,
+                "WARNING: Some of the cache files do not exist neither locally nor on remote. "
+                "Missing cache files:%s\n",
+                t.missing.p);
+    }
+    if (rc == 0 && t.failed > 0) {
+        rc = err_set(e, ERR_REMOTE, "%zu files failed to %s", t.failed,
+                     choice->push ? "upload" : "download");
+    }
+    strbuf_release(&t.missing);
+    *moved = t.moved;
+    return rc;
 }
 
 /* ---- saying ---- */

@@ -32,7 +32,10 @@ struct sync_place {
 struct sync_choice {
     const struct opt_list *targets; /* typed */
     const struct graph_target_options *how;
-    struct revision_scope scope;  /* -a, -T, -A: these too, not only the workspace */
+    struct revision_scope scope;    /* -a, -T, -A: these too, not only the workspace */
+    const struct revision *commits; /* and these */
+    size_t commit_count;
+    bool no_workspace;
     enum revwalk_trouble trouble; /* with what cannot be read */
     const char *remote;  /* -r: everything goes there; outputs with another remote stay out */
     long jobs;           /* -j; 0: the remote's own */
@@ -57,6 +60,11 @@ struct sync_sets {
 int sync_collect(struct session *s, const struct sync_choice *choice, struct sync_sets *sets,
                  struct err *e);
 void sync_sets_release(struct sync_sets *sets);
+
+/* Copies the objects, and the history of runs, to the remote (choice->push) or from it. Prints what is nowhere as a warning. *moved: how
+ * many files. ERR_REMOTE "N files failed to upload". */
+int sync_move(struct session *s, const struct sync_choice *choice, bool run_cache, size_t *moved,
+              struct err *e);
 
 /* "ERROR: PREFIX - text" (prefix NULL: the text alone) on stderr; 1, or 75 when the repository is
  * busy. Settings too: DVC answers 1 for a remote that is not configured. */
