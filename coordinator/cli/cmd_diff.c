@@ -36,8 +36,9 @@ static int run_diff(const struct datadiff_revs *revs, const struct datadiff_styl
     struct err e = ERR_INIT;
     struct session s;
     struct value *answer;
-    if (session_open(&s, SESSION_STORE, quiet, &e) < 0) {
-        return session_fail(&e, 1);
+    if (session_open_unchecked(&s, SESSION_STORE, quiet, &e) < 0) {
+        return strncmp(e.text, "failed to parse", 15) == 0 ? sync_fail(&e, "failed to get diff")
+                                                           : session_fail(&e, 1);
     }
     int rc = datadiff_revisions(s.store, &s.arena, &s.pipeline, &s.graph, revs, &answer, &e);
     if (rc == 0 && !quiet) {
@@ -113,7 +114,7 @@ static int run_status(const struct datastatus_options *opt, bool json, bool quie
 {
     struct err e = ERR_INIT;
     struct session s;
-    if (session_open(&s, SESSION_STORE, quiet, &e) < 0) {
+    if (session_open_unchecked(&s, SESSION_STORE, quiet, &e) < 0) {
         return session_fail(&e, 255);
     }
     int code = print_status(&s, opt, json);

@@ -38,7 +38,7 @@ int cmd_dag(int argc, char **argv)
     opt.form = dot ? DAG_DOT : md ? DAG_MARKDOWN : mermaid ? DAG_MERMAID : DAG_TEXT;
     struct err e = ERR_INIT;
     struct session s;
-    if (session_open(&s, SESSION_GRAPH, quiet, &e) < 0) {
+    if (session_open(&s, SESSION_STORE, quiet, &e) < 0) {
         opt_list_release(&args);
         return session_fail(&e, 255);
     }
@@ -46,9 +46,10 @@ int cmd_dag(int argc, char **argv)
     const struct graph_target_options how = {.outputs = opt.outs};
     struct strbuf out;
     strbuf_init(&out);
-    int rc = args.count == 0 ? 0
-                             : graph_select(&s.graph, &s.repo, args.items, args.count, &how,
-                                            &s.arena, &sel, &e);
+    int rc = store_check_locks(s.store, &s.pipeline, &e);
+    if (rc == 0 && args.count > 0) {
+        rc = graph_select(&s.graph, &s.repo, args.items, args.count, &how, &s.arena, &sel, &e);
+    }
     if (rc == 0) {
         rc = dag_render(&s.graph, &s.repo, args.count > 0 ? &sel : NULL, &opt, &out, &e);
     }

@@ -176,6 +176,21 @@ static int stage_add(int argc, char **argv)
     return code;
 }
 
+/* Without targets the file of this folder is asked for, and nothing is said of others when it is not there. */
+static int check_default(const struct opt_list *args, bool all, struct err *e)
+{
+    struct repo r;
+    if (all || args->count > 0 || fs_exists("dvc.yaml") || repo_open(&r, NULL, e) < 0) {
+        return e->code != ERR_NONE ? -1 : 0;
+    }
+    struct arena a;
+    arena_init(&a);
+    err_set(e, ERR_MISSING, "'%s' does not exist", repo_abs(&r, &a, repo_path(&r, &a, "dvc.yaml")));
+    arena_release(&a);
+    repo_close(&r);
+    return -1;
+}
+
 static int list_stages(struct session *s, const struct opt_list *args, bool all, bool recursive,
                        bool name_only, struct err *e)
 {
@@ -186,6 +201,12 @@ static int list_stages(struct session *s, const struct opt_list *args, bool all,
             *e = *s->pipeline.broken; /* what was asked for is in the file that was left out */
         }
         return -1;
+    }
+    for (size_t i = 0; !all && i < sel.count; i++) {
+        const struct stage *st = &s->pipeline.stages[sel.items[i].stage];
+        if (st->name && !store_lock(s->store, st->file, e)) {
+            return -1;
+        }
     }
     const struct stage **stages = ARENA_ARRAY(&s->arena, sel.count + 1, const struct stage *);
     for (size_t i = 0; i < sel.count; i++) {
@@ -223,7 +244,10 @@ static int stage_list(int argc, char **argv)
     }
     struct err e = ERR_INIT;
     struct session s;
-    int rc = (fail ? session_open_unchecked : session_open_most)(&s, SESSION_GRAPH, quiet, &e);
+    int rc = check_default(&args, all, &e);
+    if (rc == 0) {
+        rc = (fail ? session_open_unchecked : session_open_most)(&s, SESSION_STORE, quiet, &e);
+    }
     if (rc == 0) {
         rc = quiet ? 0 : list_stages(&s, &args, all, recursive, name_only, &e);
         session_close(&s);

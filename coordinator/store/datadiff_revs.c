@@ -74,7 +74,7 @@ static int read_revision(struct side *x, const char *rev, struct err *e)
     }
     const struct revision one = {.commit = commit, .names = rev};
     x->index = (struct dataindex){0};
-    return revwalk_each(x->s, &one, 1, REVWALK_STRICT, visit_revision, x, e);
+    return revwalk_each(x->s, &one, 1, REVWALK_READ, visit_revision, x, e);
 }
 
 /* ---- the answer ---- */

@@ -139,7 +139,7 @@ static int read_head(struct reading *x, struct dataindex *index, bool *has_git, 
     }
     struct head_index h = {.s = x->s, .a = x->a};
     const struct revision one = {.commit = head.commit, .names = "HEAD"};
-    int rc = revwalk_each(x->s, &one, 1, REVWALK_STRICT, visit_head, &h, e);
+    int rc = revwalk_each(x->s, &one, 1, REVWALK_READ, visit_head, &h, e);
     *index = h.index;
     return rc;
 }

@@ -6,6 +6,7 @@
 #include "json.h"
 #include "path.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -388,4 +389,24 @@ const struct dirobj_item *dirobj_find(const struct dirobj *d, const char *relpat
         }
     }
     return NULL;
+}
+
+int dirobj_unlisted(const char *dir, struct err *e)
+{
+    struct err why = ERR_INIT;
+    struct str rest = str_from(dir), part;
+    const char *sep = "";
+    struct strbuf parts;
+    size_t n = 0;
+    strbuf_init(&parts);
+    for (; str_split(&rest, '/', &part); n++, sep = ", ") {
+        strbuf_addf(&parts, "%s'%.*s'", sep, STR_ARG(part));
+    }
+    err_set(&why, ERR_MISSING, "failed to load directory (%s%s)", parts.p, n == 1 ? "," : "");
+    why.detail = ENODATA;
+    strbuf_release(&parts);
+    if (e) {
+        *e = why;
+    }
+    return -1;
 }

@@ -58,5 +58,7 @@ int dirobj_parse(struct arena *a, struct dirobj *d, struct str text, const char 
                  struct err *e);
 /* NULL when absent. */
 const struct dirobj_item *dirobj_find(const struct dirobj *d, const char *relpath);
+/* DVC's words for a folder `dir` whose list is not in the cache: ERR_MISSING, detail ENODATA. Always -1. */
+int dirobj_unlisted(const char *dir, struct err *e);
 
 #endif

@@ -59,27 +59,6 @@ static int read_dir(const struct reader *r, const struct hash *hash, struct diro
     return cas_read_dir(r->s->cas, r->a, (struct cas_id){hash->md5, hash->legacy}, tree, NULL);
 }
 
-/* DVC's words for a folder whose list is not in the cache; `detail` tells them from others. */
-static int unlisted_error(const char *dir, struct err *e)
-{
-    struct err why = ERR_INIT;
-    struct str rest = str_from(dir), part;
-    const char *sep = "";
-    struct strbuf parts;
-    size_t n = 0;
-    strbuf_init(&parts);
-    for (; str_split(&rest, '/', &part); n++, sep = ", ") {
-        strbuf_addf(&parts, "%s'%.*s'", sep, STR_ARG(part));
-    }
-    err_set(&why, ERR_MISSING, "failed to load directory (%s%s)", parts.p, n == 1 ? "," : "");
-    why.detail = ENODATA;
-    strbuf_release(&parts);
-    if (e) {
-        *e = why;
-    }
-    return -1;
-}
-
 /* From the cache. ERR_MISSING with the words DVC has for it. */
 static int read_cached(const struct reader *r, const char *path, struct strbuf *out, struct err *e)
 {
@@ -94,13 +73,14 @@ static int read_cached(const struct reader *r, const char *path, struct strbuf *
         const struct dirobj_item *item = NULL;
         bool listed = str_ends(str_from(hash.md5), ".dir");
         if (listed && read_dir(r, &hash, &tree) < 0) {
-            return unlisted_error(o->path, e);
+            return dirobj_unlisted(o->path, e);
         }
         item = listed ? dirobj_find(&tree, path + strlen(o->path) + 1) : NULL;
         id.md5 = item ? item->md5 : NULL;
     }
     if (!id.md5 || !cas_md5_valid(id.md5) || !cas_has(r->s->cas, id, false)) {
-        return err_set(e, ERR_MISSING, "[Errno 2] No storage files available: '%s'", path);
+        return err_set(e, ERR_MISSING, "[Errno 2] %s: '%s'",
+                       o->cache ? "No storage files available" : "No such file or directory", path);
     }
     return fs_read(cas_object_path(r->s->cas, r->a, id), FILE_MAX, out, e);
 }

@@ -20,15 +20,16 @@ static int call_in(struct store *s, struct revwalk_view *view, revwalk_fn *fn, v
 }
 
 /* Calls `fn` on the commit that `g` is turned to. */
-static int visit(struct store *s, struct gitfiles *g, const struct revision *rev, bool tell,
-                 revwalk_fn *fn, void *ctx, struct err *e)
+static int visit(struct store *s, struct gitfiles *g, const struct revision *rev,
+                 enum revwalk_trouble trouble, revwalk_fn *fn, void *ctx, struct err *e)
 {
     struct revwalk_view view = {.revision = rev};
+    bool tell = trouble == REVWALK_TELL;
     struct err why = ERR_INIT;
     repo_view_open(&view.repo, s->repo, gitfiles_source(g));
     int rc = pipeline_load(&view.pipeline, &view.repo, tell ? &why : e);
     if (rc == 0) {
-        if (tell) {
+        if (tell || trouble == REVWALK_READ) {
             graph_build_unchecked(&view.graph, &view.pipeline, &view.repo);
         } else {
             rc = graph_build(&view.graph, &view.pipeline, &view.repo, e);
@@ -57,9 +58,7 @@ int revwalk_each(struct store *s, const struct revision *revs, size_t count,
     for (size_t i = 0; rc == 0 && i < count; i++) {
         struct err why = ERR_INIT;
         int got = gitfiles_select(g, revs[i].commit, &why);
-        got = got == 0  ? visit(s, g, &revs[i], trouble == REVWALK_TELL, fn, ctx, &why)
-              : got < 0 ? -1
-                        : 0;
+        got = got == 0 ? visit(s, g, &revs[i], trouble, fn, ctx, &why) : got < 0 ? -1 : 0;
         if (got < 0 && trouble == REVWALK_SKIP) {
             store_note(s, STORE_NOTE_WARN, "failed to collect '%s', skipping", revs[i].names);
         } else if (got != 0) {

@@ -42,7 +42,8 @@ typedef int revwalk_fn(void *ctx, const struct revwalk_view *view, struct err *e
 
 enum revwalk_trouble {
     REVWALK_STRICT, /* a revision that cannot be read is an error: gc must not guess */
-    REVWALK_SKIP,   /* it is left out, with the warning "failed to collect 'NAME', skipping" */
+    REVWALK_READ, /* the same, but mistakes between stages (graph.h) are let pass: for what only tells */
+    REVWALK_SKIP, /* it is left out, with the warning "failed to collect 'NAME', skipping" */
     REVWALK_TELL, /* it is visited with `why` set; mistakes between stages (graph.h) are let pass */
 };
 

@@ -162,6 +162,16 @@ struct lock *store_lock(struct store *s, const char *pipeline_file, struct err *
     return l;
 }
 
+int store_check_locks(struct store *s, const struct pipeline *p, struct err *e)
+{
+    for (size_t i = 0; i < p->stage_count; i++) {
+        if (p->stages[i].name && !store_lock(s, p->stages[i].file, e)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int store_recorded(struct store *s, const struct stage *st, size_t out, struct hash *hash,
                    struct err *e)
 {

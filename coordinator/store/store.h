@@ -60,6 +60,8 @@ void store_close(struct store *s);
  * lock.
  */
 struct lock *store_lock(struct store *s, const char *pipeline_file, struct err *e);
+/* Reads the lock of each dvc.yaml, for commands that need none but to which a broken one is an error. */
+int store_check_locks(struct store *s, const struct pipeline *p, struct err *e);
 /* What the lock, or the .dvc file, says of an out of a stage: md5 NULL when nothing is recorded. Borrowed as
  * the lock. */
 int store_recorded(struct store *s, const struct stage *st, size_t out, struct hash *hash,

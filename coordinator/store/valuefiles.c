@@ -15,6 +15,7 @@
 #include "revwalk.h"
 #include "store.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -46,7 +47,8 @@ static struct value *failed_side(struct store *s, struct arena *a, const struct 
                            (int)(at - name), name);
     } else if (why->text[0] == '\'' && (at = strstr(why->text, failed)) != NULL) {
         type = "YAMLValidationError";
-        msg = arena_strndup(a, why->text, (size_t)(at - why->text) + sizeof(failed) - 1);
+        msg = arena_strndup(a, why->text, strcspn(at, "\n") + (size_t)(at - why->text));
+        msg = arena_strndup(a, msg, strlen(msg) - (str_ends(str_from(msg), ".") ? 1 : 0));
     } else if (strncmp(why->text, "failed to parse", 15) == 0) {
         type = "ResolveError";
     }
@@ -98,25 +100,43 @@ static const struct out *find_out(const struct pipeline *p, const char *path,
 
 /* From the cache, by what the side's lock file records. */
 static int read_object(struct store *s, struct arena *a, const struct out *o,
-                       const struct stage *st, size_t index, const char *path, struct strbuf *text)
+                       const struct stage *st, size_t index, const char *path, struct strbuf *text,
+                       struct err *e)
 {
     struct hash h;
     struct dirobj tree;
     if (store_recorded(s, st, index, &h, NULL) < 0 || !h.md5 || !cas_md5_valid(h.md5)) {
-        return -1;
+        return err_set(e, ERR_MISSING, "[Errno 2] No storage files available: '%s'", path);
     }
     struct cas_id id = {h.md5, h.legacy};
-    if (strcmp(o->path, path) != 0) {
-        const struct dirobj_item *item;
-        if (cas_read_dir(s->cas, a, id, &tree, NULL) < 0 ||
-            (item = dirobj_find(&tree, path + strlen(o->path) + 1)) == NULL) {
-            return -1;
-        }
-        id.md5 = item->md5;
+    if (strcmp(o->path, path) == 0 && strlen(h.md5) != 32) {
+        err_set(e, ERR_MISSING, "[Errno 21] Is a directory: '%s'", path);
+        e->detail = EISDIR;
+        return -1;
     }
-    return id.md5[32] == '\0' && cas_has(s->cas, id, false)
-               ? fs_read(cas_object_path(s->cas, a, id), MAX_BYTES, text, NULL)
-               : -1;
+    if (strcmp(o->path, path) != 0) {
+        if (cas_read_dir(s->cas, a, id, &tree, NULL) < 0) {
+            return dirobj_unlisted(o->path, e);
+        }
+        const struct dirobj_item *item = dirobj_find(&tree, path + strlen(o->path) + 1);
+        id.md5 = item ? item->md5 : "";
+    }
+    if (strlen(id.md5) != 32 || !cas_has(s->cas, id, false)) {
+        return err_set(e, ERR_MISSING, "[Errno 2] No storage files available: '%s'", path);
+    }
+    return fs_read(cas_object_path(s->cas, a, id), MAX_BYTES, text, e);
+}
+
+/* Not in the workspace: from the cache, where an output that is kept there holds it. */
+static int read_kept(struct store *s, struct arena *a, const struct pipeline *p, const char *path,
+                     struct strbuf *text, struct err *e)
+{
+    const struct stage *st;
+    size_t index;
+    const struct out *o = p ? find_out(p, path, &st, &index) : NULL;
+    *e = (struct err)ERR_INIT;
+    return o ? read_object(s, a, o, st, index, path, text, e)
+             : err_set(e, ERR_MISSING, "[Errno 2] No such file or directory: '%s'", path);
 }
 
 /* How the answer names a file. */
@@ -132,17 +152,16 @@ static struct value *read_entry(struct store *s, struct arena *a, const struct v
 {
     struct err e = ERR_INIT;
     int rc = repo_read(s->repo, path, MAX_BYTES, text, &e);
-    if (rc < 0 && e.code == ERR_MISSING) {
-        const struct stage *st;
-        size_t index;
-        const struct out *o = p ? find_out(p, path, &st, &index) : NULL;
-        rc = o ? read_object(s, a, o, st, index, path, text) : -1;
-        if (rc < 0) {
-            return new_error(
-                a, "FileNotFoundError",
-                arena_printf(a, "[Errno 2] %s: '%s'",
-                             o ? "No storage files available" : "No such file or directory", path));
-        }
+    if (rc < 0 && !s->repo->files && fs_is_dir(repo_abs(s->repo, a, path))) {
+        return new_error(a, "IsADirectoryError",
+                         arena_printf(a, "[Errno 21] Is a directory: '%s'", path));
+    }
+    if (rc < 0 && e.code == ERR_MISSING && (rc = read_kept(s, a, p, path, text, &e)) < 0) {
+        return new_error(a,
+                         e.detail == EISDIR    ? "IsADirectoryError"
+                         : e.detail == ENODATA ? "DataIndexDirError"
+                                               : "FileNotFoundError",
+                         e.text);
     }
     const char *shown = shown_path(s, a, q, path);
     struct value *doc = rc == 0 ? params_parse(a, strbuf_str(text), shown, &e) : NULL;
@@ -323,9 +342,8 @@ static struct value *wanted(struct store *s, struct arena *a, const struct value
     return map;
 }
 
-/* `p` may be NULL where the targets are given: they need no pipeline. */
-static struct value *read_side(struct store *s, struct arena *a, const struct valuefiles_query *q,
-                               const struct pipeline *p)
+static struct value *read_files(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                                const struct pipeline *p)
 {
     struct value *data = value_map(a), *side = value_map(a);
     const struct value *paths = expand(s, a, p, wanted(s, a, q, p));
@@ -341,10 +359,21 @@ static struct value *read_side(struct store *s, struct arena *a, const struct va
     return side;
 }
 
+/* `p` may be NULL where the targets are given: they need no pipeline. `label`: as the side is called in messages. */
+static struct value *read_side(struct store *s, struct arena *a, const struct valuefiles_query *q,
+                               const char *label, const struct pipeline *p)
+{
+    struct err why = ERR_INIT;
+    if (!q->targets && store_check_locks(s, p, &why) < 0) {
+        return failed_side(s, a, q, label, &why);
+    }
+    return read_files(s, a, q, p);
+}
+
 struct value *valuefiles_side(struct store *s, struct arena *a, const struct valuefiles_query *q,
                               const char *label, const struct pipeline *p, const struct err *why)
 {
-    return why && !q->targets ? failed_side(s, a, q, label, why) : read_side(s, a, q, p);
+    return why && !q->targets ? failed_side(s, a, q, label, why) : read_side(s, a, q, label, p);
 }
 
 void valuefiles_workspace(struct store *s, struct arena *a, const struct valuefiles_query *q,
@@ -356,11 +385,11 @@ void valuefiles_workspace(struct store *s, struct arena *a, const struct valuefi
         for (size_t i = 0; i < p.warning_count; i++) {
             store_note(s, STORE_NOTE_WARN, "%s", p.warnings[i]);
         }
-        value_set(a, result, label, read_side(s, a, q, &p));
+        value_set(a, result, label, read_side(s, a, q, label, &p));
         pipeline_release(&p);
     } else {
         value_set(a, result, label,
-                  q->targets ? read_side(s, a, q, NULL) : failed_side(s, a, q, label, &why));
+                  q->targets ? read_side(s, a, q, label, NULL) : failed_side(s, a, q, label, &why));
     }
 }
 
