@@ -193,7 +193,8 @@ static int unprotect_targets(struct session *s, const struct opt_list *args)
     for (size_t i = 0; i < args->count; i++) {
         const char *abs = repo_abs(r, a, repo_path(r, a, args->items[i]));
         if (!fs_exists(abs)) {
-            err_set(&e, ERR_MISSING, "can't unprotect non-existing data '%s'", args->items[i]);
+            err_set(&e, ERR_MISSING, "unexpected error - can't unprotect non-existing data '%s'",
+                    args->items[i]);
             return session_fail(&e, 255);
         }
         if (cas_unprotect(s->store->cas, abs, &e) < 0) {

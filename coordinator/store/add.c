@@ -190,19 +190,26 @@ static int add_new(struct adder *ad, const char *path, struct err *e)
     return write_file(ad, file, path, &now.hash, e);
 }
 
+/* What a stage makes is not added; asked of all targets before the first is. */
+static int check_owner(struct adder *ad, const char *path, struct err *e)
+{
+    size_t out;
+    const struct stage *owner = find_owner(ad, path, &out);
+    if (!owner || is_dvc_file(path) || !owner->name) {
+        return 0;
+    }
+    return err_set(e, ERR_USAGE,
+                   "cannot update '%s': overlaps with an output of stage: '%s' in '%s'.\n"
+                   "Run the pipeline or use 'dvc commit' to force update it.",
+                   path_basename(path), owner->addr, shown(ad, owner->file));
+}
+
 static int add_target(struct adder *ad, const char *path, struct err *e)
 {
     size_t out;
     const struct stage *owner = find_owner(ad, path, &out);
     if (!owner || is_dvc_file(path)) {
         return check_new(ad, path, e) < 0 ? -1 : add_new(ad, path, e);
-    }
-    if (owner->name) {
-        const char *file = shown(ad, owner->file);
-        return err_set(e, ERR_USAGE,
-                       "cannot update '%s': overlaps with an output of stage: '%s' in '%s'.\n"
-                       "Run the pipeline or use 'dvc commit' to force update it.",
-                       shown(ad, path), owner->addr, file);
     }
     keep_result(ad, owner->file);
     return commit_source(ad->s, ad->a, owner, flags_of(ad), path, NULL, e);
@@ -357,6 +364,11 @@ int add_run(struct store *s, struct arena *a, const struct pipeline *p, const ch
                                "output: '%s'.",
                                shown(&ad, paths[i]), shown(&ad, paths[k]));
             }
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (check_owner(&ad, paths[i], e) < 0) {
+            return -1;
         }
     }
     for (size_t i = 0; i < count; i++) {

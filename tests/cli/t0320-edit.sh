@@ -95,4 +95,9 @@ test_expect_success "a running stage keeps its outputs" '
     grep "busy" err
 '
 
+test_expect_success "what a stage makes is refused before any other target is added" '
+    both "fresh && echo 1 >f && mkdir out && printf \"stages:\\n  s:\\n    cmd: echo 1 > out/o\\n    outs: [out/o]\\n\" >dvc.yaml &&
+        dvc repro -q && t add f out/o && t unprotect nosuch"
+'
+
 test_done
