@@ -448,10 +448,11 @@ class Twins:
         texts = answer_text(words, a, theirs), answer_text(words, b, ours)
         lines = unified(*texts) if texts[0] != texts[1] else []
         trees = [{**snapshot(root), **{"remote/" + k: v for k, v in snapshot(os.path.join(root, "../remote")).items()}} for root in self.roots]
-        # A repro that failed: DVC takes back all new lines of .gitignore (docs/reference.md), which ends the case.
-        torn = words[0] == "repro" and a[0] != 0
+        # A repro that failed: DVC takes back all new lines of .gitignore (docs/reference.md). A commit that failed: what was
+        # done before depends on the order of files. Either ends the case.
+        torn = words[0] in ("repro", "commit") and a[0] != 0
         for path in sorted(set(trees[0]) | set(trees[1])):
-            if torn and os.path.basename(path) == ".gitignore":
+            if torn and (words[0] == "commit" or os.path.basename(path) == ".gitignore"):
                 self.over = self.over or trees[0].get(path) != trees[1].get(path)
                 continue
             if trees[0].get(path) != trees[1].get(path):
