@@ -101,6 +101,7 @@ static struct sync_set *set_of(struct session *s, struct sync_sets *sets,
         remote_close(&made.remote);
         return NULL;
     }
+    made.remote.quiet = s->quiet;
     ARRAY_RESERVE(sets->items, sets->count, sets->capacity, 1);
     sets->items[sets->count] = made;
     return &sets->items[sets->count++];

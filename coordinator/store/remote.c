@@ -412,7 +412,7 @@ static void announce(struct transfer *t)
     uint64_t bytes = 0;
     struct arena a;
     struct stat st;
-    if (!t->r->ops->expect) {
+    if (!t->r->ops->expect || t->r->quiet) {
         return;
     }
     arena_init(&a);

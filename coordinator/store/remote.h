@@ -54,7 +54,8 @@ struct remote {
     const char *name, *url;
     const struct remote_ops *ops;
     void *ctx;
-    int jobs; /* 0: 4 x cores */
+    int jobs;   /* 0: the store's threads */
+    bool quiet; /* no progress bar */
 };
 
 /*

@@ -1,6 +1,7 @@
 /* remote_open: from a name in the settings to a remote, see remote.h. */
 #include "remote.h"
 
+#include "alloc.h"
 #include "config.h"
 #include "err.h"
 #include "path.h"
@@ -11,6 +12,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 static int no_remote(const struct store *s, struct err *e)
 {
@@ -70,6 +72,19 @@ int remote_resolve(struct arena *a, const struct config *c, const char *name, co
     return 0;
 }
 
+/* Those keep the files by their names, in versions: objects have no place there. */
+static int refuse_worktree(const struct value *options, const char *url, struct err *e)
+{
+    static const char *const names[] = {"worktree", "version_aware"};
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        const char *text = value_as_str(value_get(options, names[i])).p;
+        if (text && strcasecmp(text, "true") == 0) {
+            return err_set(e, ERR_REMOTE, "%s: remotes with `%s` are not built in", url, names[i]);
+        }
+    }
+    return 0;
+}
+
 static int open_url(struct remote *r, const struct store *s, struct arena *a, const char *url,
                     const struct value *options, struct err *e)
 {
@@ -77,7 +92,8 @@ static int open_url(struct remote *r, const struct store *s, struct arena *a, co
     if (!scheme || !strncmp(url, "file://", 7)) {
         remote_open_dir(r, a, path_absolute(a, s->repo->dvc_dir, scheme ? url + 7 : url));
     } else if (remote_helper_knows((struct str){url, (size_t)(scheme - url)})) {
-        return remote_helper_open(r, a, url, options, e);
+        return refuse_worktree(options, url, e) < 0 ? -1
+                                                    : remote_helper_open(r, a, url, options, e);
     } else {
         return err_set(e, ERR_REMOTE, "%s: remotes of kind '%.*s' are not built in", url,
                        (int)(scheme - url), url);

@@ -1,15 +1,19 @@
 /* toremote: see toremote.h. */
 #include "toremote.h"
 
+#include "alloc.h"
 #include "cas.h"
 #include "content.h"
 #include "err.h"
 #include "fs.h"
+#include "par.h"
+#include "path.h"
 #include "remote.h"
 #include "repo.h"
 #include "store.h"
 #include "str.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -41,19 +45,45 @@ static int put_list(struct store *s, struct arena *a, struct remote *r, const st
     return rc;
 }
 
+struct putting {
+    struct remote *r;
+    const struct content *c;
+    struct err *errs; /* by member */
+};
+
+static void put_member(void *ctx, size_t i, int thread)
+{
+    struct putting *p = ctx;
+    const struct dirobj_item *item = &p->c->tree->items[i];
+    struct arena a;
+    arena_init(&a);
+    put_file(p->r, item->md5, path_join(&a, p->c->path, item->relpath), &p->errs[i]);
+    arena_release(&a);
+}
+
+static int put_members(struct remote *r, const struct content *c, struct err *e)
+{
+    struct putting p = {r, c, xcalloc(c->tree->count + 1, sizeof(struct err))};
+    struct par *par = par_new(r->jobs > 0 ? r->jobs : 1);
+    int rc = 0;
+    par_for(par, c->tree->count, put_member, &p);
+    par_free(par);
+    for (size_t i = 0; i < c->tree->count && rc == 0; i++) {
+        if (p.errs[i].code != ERR_NONE) {
+            rc = err_set(e, p.errs[i].code, "%s", p.errs[i].text);
+        }
+    }
+    free(p.errs);
+    return rc;
+}
+
 static int put_content(struct store *s, struct arena *a, struct remote *r, const struct content *c,
                        struct err *e)
 {
     if (c->kind == CONTENT_FILE) {
         return put_file(r, c->hash.md5, c->path, e);
     }
-    for (size_t i = 0; i < c->tree->count; i++) {
-        const struct dirobj_item *item = &c->tree->items[i];
-        if (put_file(r, item->md5, arena_printf(a, "%s/%s", c->path, item->relpath), e) < 0) {
-            return -1;
-        }
-    }
-    return put_list(s, a, r, c->tree, e);
+    return put_members(r, c, e) < 0 ? -1 : put_list(s, a, r, c->tree, e);
 }
 
 int toremote_put(struct store *s, struct arena *a, const char *path, const char *remote,

@@ -97,6 +97,12 @@ test_expect_success "Azure: the key of an account, parts, a shared access signat
     faults && nephron status -c && grep "sig=s3cret" "$top/log.txt" && nephron remote modify --local z connection_string "AccountName=acc;AccountKey=%%%" && test_expect_code 1 nephron status -c 2>err && grep "no Base64" err
 '
 
+test_expect_success "add --to-remote; a remote that keeps files by their names is refused" '
+    at r && mkdir new && echo n1 >new/1 && echo n2 >new/2 && faults && nephron add -q --to-remote new && grep "^PUT .*\.dir" "$top/log.txt" && test "$(grep -c ^PUT "$top/log.txt")" = 3 &&
+    rm -rf new && nephron pull -q new && test "$(cat new/2)" = n2 && nephron remote modify s worktree true && test_expect_code 1 nephron push 2>err &&
+    grep "remotes with .worktree. are not built in" err && nephron remote modify -u s worktree
+'
+
 test_expect_success "a program that is killed takes its helper with it" '
     at big && rm -rf .dvc/cache b && faults "GET . slow 99" && (nephron fetch & echo $! >"$top/pid"; wait) 2>/dev/null & sleep 1
     at big && pid=$(cat "$top/pid") && helper=$(pgrep -P "$pid") && kill -9 "$pid" && for i in $(seq 50); do kill -0 "$helper" 2>/dev/null || break; sleep 0.1; done &&
