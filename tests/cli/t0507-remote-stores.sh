@@ -103,10 +103,11 @@ test_expect_success "add --to-remote; a remote that keeps files by their names i
     grep "remotes with .worktree. are not built in" err && nephron remote modify -u s worktree
 '
 
-test_expect_success "a program that is killed takes its helper with it" '
-    at big && rm -rf .dvc/cache b && faults "GET . slow 99" && (nephron fetch & echo $! >"$top/pid"; wait) 2>/dev/null & sleep 1
-    at big && pid=$(cat "$top/pid") && helper=$(pgrep -P "$pid") && kill -9 "$pid" && for i in $(seq 50); do kill -0 "$helper" 2>/dev/null || break; sleep 0.1; done &&
-    test_expect_code 1 kill -0 "$helper"
+test_expect_success "a program that is killed takes its helper with it, and its unfinished upload" '
+    s3_repo killed "bucket/killed" && head -c 70000000 /dev/zero >b && nephron add -q b && : >empty && nephron add -q empty && nephron push -q empty.dvc && nephron status -c empty.dvc &&
+    faults "PUT partNumber=2 503,9 9" && (nephron push & echo $! >"$top/pid"; wait) 2>/dev/null & for i in $(seq 100); do grep -q "partNumber=2" "$top/log.txt" && break; sleep 0.1; done
+    at killed && pid=$(cat "$top/pid") && helper=$(pgrep -P "$pid") && kill -9 "$pid" && for i in $(seq 100); do kill -0 "$helper" 2>/dev/null || break; sleep 0.1; done &&
+    test_expect_code 1 kill -0 "$helper" && grep "^DELETE .*uploadId" "$top/log.txt"
 '
 
 test_done

@@ -4,3 +4,5 @@ nephron_fuzz_target(gdrive_fuzz SOURCES gdrive_fuzz.c LINK xfer
   CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/gdrive)
 nephron_fuzz_target(source_fuzz SOURCES source_fuzz.c LINK xfer
   CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/source)
+nephron_fuzz_target(keylist_fuzz SOURCES keylist_fuzz.c LINK xfer
+  CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/keylist)
