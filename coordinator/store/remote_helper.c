@@ -510,8 +510,8 @@ static void helper_close(void *ctx)
     {                                                                                              \
         .scheme = "network", .has = helper_has, .put = helper_put, .get = helper_get,              \
         .list = (lister), .remove = (remover), .has_many = helper_has_many,                        \
-        .remove_many = (many_remover), .expect = helper_expect,                                    \
-        .set_jobs = helper_set_jobs, .close = helper_close                                         \
+        .remove_many = (many_remover), .expect = helper_expect, .set_jobs = helper_set_jobs,       \
+        .close = helper_close                                                                      \
     }
 
 /* By what the kind can: list, delete. */
