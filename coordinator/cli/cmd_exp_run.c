@@ -183,6 +183,17 @@ static int prepare_workspace(struct session *s, struct typed *t, const struct va
     return exprun_write(&s->repo, &s->arena, texts, e);
 }
 
+/* The command line as typed, for the record of the run; in the session's arena. */
+static char **typed_words(struct session *s, const struct typed *t)
+{
+    char **words = ARENA_ARRAY(&s->arena, (size_t)t->argc + 2, char *);
+    words[0] = arena_strdup(&s->arena, "exp");
+    for (int i = 0; i < t->argc; i++) {
+        words[i + 1] = t->argv[i];
+    }
+    return words;
+}
+
 /* One experiment, now. Answers the exit code. */
 static int run_one(struct session *s, struct typed *t, const struct value *files)
 {
@@ -190,7 +201,7 @@ static int run_one(struct session *s, struct typed *t, const struct value *files
     struct exprun_result result = {.exit_code = 255};
     struct repolock busy = REPOLOCK_INIT;
     struct tracked *tracked =
-        tracked_new(&(struct tracked_options){.argc = t->argc, .argv = t->argv});
+        tracked_new(&(struct tracked_options){.argc = t->argc + 1, .argv = typed_words(s, t)});
     const struct exprun_options opt = {.repro_lock = t->temp ? NULL : &busy,
                                        .tracked = tracked,
                                        .confirm = ask,

@@ -96,14 +96,15 @@ int exprun_cli_worker(void)
 
 /* ---- one job ---- */
 
-static int run_task(const struct exptask *t, int argc, char **argv, struct exprun_result *result,
-                    struct err *e)
+static int run_task(const struct exptask *t, struct exprun_result *result, struct err *e)
 {
     struct repo r;
     if (repo_open(&r, t->root, e) < 0) {
         return -1;
     }
-    struct tracked *tracked = tracked_new(&(struct tracked_options){.argc = argc, .argv = argv});
+    /* the record of the run names the experiment, not the files of the queue */
+    char *words[] = {"exp", "run", "-n", (char *)t->name};
+    struct tracked *tracked = tracked_new(&(struct tracked_options){.argc = 4, .argv = words});
     const struct exprun_options opt = {.tracked = tracked, .plain_output = true};
     int rc = exprun_in_copy(&r, t, &opt, result, e);
     tracked_free(tracked);
@@ -130,7 +131,7 @@ int exprun_cli_exec(int argc, char **argv)
     repro_stop_catch();
     int rc = exptask_load(&a, argv[1], &t, &e);
     if (rc == 0) {
-        rc = run_task(&t, argc, argv, &result, &e);
+        rc = run_task(&t, &result, &e);
     }
     int code = rc == 0 ? 0 : report_error(&e, result.exit_code != 0 ? result.exit_code : 255);
     fflush(stdout);
