@@ -180,6 +180,26 @@ static struct value *entry_value(struct adding *x, const struct stage *old)
     return body;
 }
 
+/* Keys that the entry has already stay where they are; new ones follow. */
+static struct value *in_old_order(struct arena *a, const struct value *old, struct value *body)
+{
+    struct value *sorted = value_map(a);
+    for (size_t i = 0; old && old->type == VALUE_MAP && i < old->map.count; i++) {
+        const char *key = value_as_str(old->map.pairs[i].key).p;
+        struct value *v = value_get(body, key);
+        if (v) {
+            value_set(a, sorted, key, v);
+        }
+    }
+    for (size_t i = 0; i < body->map.count; i++) {
+        const char *key = value_as_str(body->map.pairs[i].key).p;
+        if (!value_get(sorted, key)) {
+            value_set(a, sorted, key, body->map.pairs[i].val);
+        }
+    }
+    return sorted;
+}
+
 /* --- checks ----------------------------------------------------------------------------------- */
 
 static int check_name(const struct stagefile_add *add, struct err *e)
@@ -356,7 +376,8 @@ static int add_stage(struct adding *x, const struct pipeline *p, struct str text
         return -1;
     }
     const struct stage *old = pipeline_find(p, x->file, x->add->name);
-    struct value *body = entry_value(x, old);
+    struct value *body =
+        in_old_order(&x->a, value_get(value_get(doc, "stages"), x->add->name), entry_value(x, old));
     /* DVC looks at the paths given before it looks whether the name is taken. */
     struct stagebuild b = {&x->a, x->r, x->file, "dvc.yaml"};
     struct stage s;

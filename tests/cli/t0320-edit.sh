@@ -73,7 +73,7 @@ for type in symlink hardlink; do
 done
 
 test_expect_success "unprotect of nothing is an error" '
-    at ours && test_expect_code 255 nephron unprotect nosuch 2>err && grep "can.t unprotect non-existing data .nosuch." err && rm err
+    at ours && test_expect_code 255 nephron unprotect nosuch 2>err && grep "unexpected error - can.t unprotect non-existing data .nosuch." err && rm err
 '
 
 test_expect_success "check-ignore" '
@@ -97,7 +97,12 @@ test_expect_success "a running stage keeps its outputs" '
 
 test_expect_success "what a stage makes is refused before any other target is added" '
     both "fresh && echo 1 >f && mkdir out && printf \"stages:\\n  s:\\n    cmd: echo 1 > out/o\\n    outs: [out/o]\\n\" >dvc.yaml &&
-        dvc repro -q && t add f out/o && t unprotect nosuch"
+        dvc repro -q && t add f out/o"
+'
+
+test_expect_success "stage add -f leaves the keys of the entry where they are" '
+    both "fresh && echo 1 >in && printf \"stages:\\n  s:\\n    outs: [o]\\n    cmd: echo 1 > o\\n    desc: why\\n\" >dvc.yaml &&
+        t stage add -f -n s -d in -o o2 \"cp in o2\" && t stage add -f -n s -M m.json \"echo 1 > m.json\""
 '
 
 test_done
