@@ -34,11 +34,15 @@ static int move_data(struct session *s, struct words *w, const struct exppush_re
 {
     static const struct opt_list everything = {0};
     static const struct graph_target_options how = {.outputs = true};
-    const struct expref_list *lists[] = {&res->up_to_date, &res->done};
-    struct revision *commits =
-        ARENA_ARRAY(&s->arena, res->up_to_date.count + res->done.count + 1, struct revision);
-    size_t count = 0;
-    for (size_t i = 0; i < 2; i++) {
+    struct expref_list all = {0};
+    size_t count = 0, most = res->up_to_date.count + res->done.count;
+    /* As DVC: when no ref went, the data of all experiments does. */
+    if (most == 0 && expref_list(&s->repo, &s->arena, NULL, &all, e) < 0) {
+        return -1;
+    }
+    const struct expref_list *lists[] = {&res->up_to_date, &res->done, &all};
+    struct revision *commits = ARENA_ARRAY(&s->arena, most + all.count + 1, struct revision);
+    for (size_t i = 0; i < 3; i++) {
         for (size_t k = 0; k < lists[i]->count; k++) {
             commits[count].commit = commits[count].names = lists[i]->items[k].commit;
             count++;
@@ -98,6 +102,7 @@ static int push(struct session *s, struct words *w, struct err *e)
     int rc = w->cache ? move_data(s, w, &res, &uploaded, e) : 0;
     print_pushed(w, &res, uploaded);
     if (rc < 0) {
+        e->code = ERR_REMOTE; /* settings too are trouble with the remote here: DVC answers 255 */
         return err_wrap(e, "failed to push cache");
     }
     if (!w->cache && !w->quiet) {
@@ -128,7 +133,7 @@ static int pull(struct session *s, struct words *w, struct err *e)
         return -1;
     }
     if (res.diverged.count > 0) {
-        fprintf(stderr, "WARNING: Local experiment '[");
+        fprintf(stderr, "Local experiment '[");
         print_list(stderr, &res.diverged);
         fprintf(stderr, "]' has diverged from remote experiment with the same name. To override "
                         "the local experiment re-run with '--force'.\n");

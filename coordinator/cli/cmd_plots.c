@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "config.h"
 #include "err.h"
+#include "expref.h"
 #include "fs.h"
 #include "git.h"
 #include "gitstage.h"
@@ -321,14 +322,28 @@ static void push(struct opt_list *l, struct arena *a, const char *rev)
 }
 
 /* As DVC: one revision is compared with the workspace; none: HEAD, when the workspace differs. */
-static int complete_revisions(struct session *s, struct opt_list *revs, struct err *e)
+static int complete_revisions(struct session *s, struct opt_list *revs, bool experiment,
+                              struct err *e)
 {
     struct git_head head;
+    char commit[65];
     if (s->repo.scm_root == NULL) {
         return err_set(e, ERR_USAGE, "cannot compare revisions: this repository has no git");
     }
     if (git_head(&s->repo, &head, e) < 0) {
         return -1;
+    }
+    if (experiment && revs->count == 1) {
+        if (git_rev_parse(&s->repo, revs->items[0], commit, e) < 0) {
+            return -1;
+        }
+        const char *baseline;
+        if (expref_baseline(&s->repo, &s->arena, commit, &baseline, e) < 0) {
+            return -1;
+        }
+        if (baseline != NULL) {
+            push(revs, &s->arena, arena_strndup(&s->arena, baseline, 7));
+        }
     }
     if (revs->count == 0 && head.commit[0]) {
         struct strbuf changes;
@@ -373,7 +388,7 @@ static int plots_command(struct words *w, bool diff)
     if (!diff) {
         push(&w->revs, &s.arena, "workspace");
     }
-    int rc = diff ? complete_revisions(&s, &w->revs, &e) : 0;
+    int rc = diff ? complete_revisions(&s, &w->revs, w->experiment, &e) : 0;
     rc = rc == 0 ? run(&s, w, &e) : rc;
     session_close(&s);
     return rc == 0 ? 0 : session_fail(&e, 1);

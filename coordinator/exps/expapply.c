@@ -213,28 +213,6 @@ int expapply_files(const struct repo *r, struct arena *a, const char *commit, co
 
 /* ---- a branch ---- */
 
-/* The experiments that hold a commit. */
-static int holders(const struct repo *r, struct arena *a, const char *commit,
-                   struct expref_list *list, struct err *e)
-{
-    const char *const args[] = {"for-each-ref", "--format=%(refname)", "--contains",
-                                commit,         EXPREF_NAMESPACE,      NULL};
-    struct strbuf out;
-    strbuf_init(&out);
-    int rc = git_run(r, args, &out, e);
-    size_t lines = 0;
-    for (size_t i = 0; i < out.n; i++) {
-        lines += out.p[i] == '\n';
-    }
-    *list = (struct expref_list){.items = ARENA_ARRAY(a, lines + 1, struct expref)};
-    struct str rest = strbuf_str(&out), line;
-    while (rc == 0 && rest.n > 0 && str_split(&rest, '\n', &line)) {
-        list->count += expref_parse(a, arena_str(a, line).p, &list->items[list->count]);
-    }
-    strbuf_release(&out);
-    return rc;
-}
-
 /* The one that is meant; NULL with *e. */
 static const struct expref *only(const struct repo *r, const struct expref_list *list,
                                  const char *name, struct err *e)
@@ -270,7 +248,7 @@ int expapply_branch(const struct repo *r, struct arena *a, const char *name, con
     if (git_rev_parse(r, name, commit, NULL) < 0) {
         return err_set(e, ERR_USAGE, "%s", name);
     }
-    if (holders(r, a, commit, &list, e) < 0) {
+    if (expref_holders(r, a, commit, &list, e) < 0) {
         return -1;
     }
     const struct expref *x = only(r, &list, name, e);

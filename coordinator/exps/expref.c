@@ -183,6 +183,39 @@ int expref_unknown(const char *const *names, size_t count, const char *remote, s
     return -1;
 }
 
+int expref_holders(const struct repo *r, struct arena *a, const char *commit,
+                   struct expref_list *list, struct err *e)
+{
+    const char *const args[] = {"for-each-ref", "--format=%(refname)", "--contains",
+                                commit,         EXPREF_NAMESPACE,      NULL};
+    struct strbuf out;
+    strbuf_init(&out);
+    int rc = git_run(r, args, &out, e);
+    size_t lines = 0;
+    for (size_t i = 0; i < out.n; i++) {
+        lines += out.p[i] == '\n';
+    }
+    *list = (struct expref_list){.items = ARENA_ARRAY(a, lines + 1, struct expref)};
+    struct str rest = strbuf_str(&out), line;
+    while (rc == 0 && rest.n > 0 && str_split(&rest, '\n', &line)) {
+        list->count += expref_parse(a, arena_str(a, line).p, &list->items[list->count]);
+    }
+    strbuf_release(&out);
+    return rc;
+}
+
+int expref_baseline(const struct repo *r, struct arena *a, const char *commit,
+                    const char **baseline, struct err *e)
+{
+    struct expref_list list;
+    *baseline = NULL;
+    if (expref_holders(r, a, commit, &list, e) < 0) {
+        return -1;
+    }
+    *baseline = list.count > 0 ? list.items[0].baseline : NULL;
+    return 0;
+}
+
 /* ---- choosing ---- */
 
 static bool contains(const struct expref_list *l, const struct expref *x)
@@ -253,11 +286,11 @@ int expref_choose(const struct repo *r, struct arena *a, const struct expref_cho
     if (expref_list(r, a, c->remote, &all, e) < 0) {
         return -1;
     }
-    if (c->name_count > 0) {
-        return choose_names(r, a, c, &all, chosen, e);
+    if (c->name_count > 0 && choose_names(r, a, c, &all, chosen, e) < 0) {
+        return -1;
     }
-    if (c->all) {
-        *chosen = all;
+    if (c->all || c->name_count > 0) {
+        *chosen = c->all ? all : *chosen;
         return 0;
     }
     return choose_revs(r, a, c, &all, chosen, e);

@@ -57,6 +57,12 @@ int expref_list(const struct repo *r, struct arena *a, const char *remote, struc
  */
 int expref_resolve(const struct repo *r, struct arena *a, const struct expref_list *list,
                    const char *name, struct expref *found, struct err *e);
+/* What the experiment that a commit belongs to started from; NULL: none. Of several the first. */
+int expref_baseline(const struct repo *r, struct arena *a, const char *commit,
+                    const char **baseline, struct err *e);
+/* The experiments that hold a commit; of each only the text of its ref. */
+int expref_holders(const struct repo *r, struct arena *a, const char *commit,
+                   struct expref_list *list, struct err *e);
 /* "'x' is not a valid experiment name", or "Experiment 'x' does not exist in 'origin'". ERR_USAGE. */
 int expref_unknown(const char *const *names, size_t count, const char *remote, struct err *e);
 
@@ -66,7 +72,7 @@ struct expref_choice {
     const char *const *revs; /* none: HEAD */
     size_t rev_count;
     long num;
-    const char *const *names; /* these, and neither all nor revs */
+    const char *const *names; /* these, not those of revs */
     size_t name_count;
     const char *remote; /* experiments of that repository; NULL: here */
     bool blame_here;    /* errors do not name the remote */
