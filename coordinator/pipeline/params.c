@@ -115,6 +115,16 @@ struct search {
     size_t hits, steps;
 };
 
+static bool key_matches(const char *pattern, const struct value *key)
+{
+    struct strbuf text;
+    strbuf_init(&text);
+    value_text(&text, key);
+    bool yes = fnmatch(pattern, text.p, FNM_NOESCAPE) == 0;
+    strbuf_release(&text);
+    return yes;
+}
+
 /* Bounded: a pattern over a huge document stops after a million steps. */
 static void search(struct search *s, const struct value *v, size_t depth)
 {
@@ -134,13 +144,9 @@ static void search(struct search *s, const struct value *v, size_t depth)
         }
     }
     for (size_t i = 0; v->type == VALUE_MAP && i < v->map.count; i++) {
-        struct strbuf key;
-        strbuf_init(&key);
-        value_text(&key, v->map.pairs[i].key);
-        if (fnmatch(s->parts[depth], key.p, FNM_NOESCAPE) == 0) {
+        if (key_matches(s->parts[depth], v->map.pairs[i].key)) {
             search(s, v->map.pairs[i].val, depth + 1);
         }
-        strbuf_release(&key);
     }
 }
 
@@ -463,30 +469,49 @@ struct value *params_targets(struct arena *a, const struct pipeline *p, bool dep
     return files;
 }
 
-/* Puts doc's value at parts[0..n) into `into`, making the maps on the way. Lists are taken whole.
- */
-static void project_key(struct arena *a, struct value *into, const struct value *doc,
-                        const struct str *parts, size_t n)
+/* Is there a value at the exact place parts[0..n)? */
+static bool reaches(const struct value *v, char *const *parts, size_t n)
 {
-    for (size_t i = 0; i < n; i++) {
-        const struct value *v = doc->type == VALUE_MAP ? value_get_str(doc, parts[i]) : NULL;
-        if (!v) {
-            return;
+    for (size_t i = 0; v && i < n; i++) {
+        v = step_exact(v, str_from(parts[i]));
+    }
+    return v != NULL;
+}
+
+static void project_key(struct arena *a, struct value *into, const struct value *doc,
+                        char *const *parts, size_t n);
+
+/* What parts[0..n) name below one pair of a map. Lists are taken whole. */
+static void project_pair(struct arena *a, struct value *into, const struct value_pair *p,
+                         char *const *parts, size_t n)
+{
+    if (n == 0 || (p->val->type != VALUE_MAP && reaches(p->val, parts, n))) {
+        value_set_key(a, into, p->key, p->val);
+        return;
+    }
+    if (p->val->type != VALUE_MAP) {
+        return;
+    }
+    struct value *there = p->key->type == VALUE_STR ? value_get_str(into, p->key->s) : NULL;
+    if (there == p->val) {
+        return; /* all of it is there already */
+    }
+    struct value *next = there ? there : value_map(a);
+    project_key(a, next, p->val, parts, n);
+    if (!there && next->map.count) {
+        value_set_key(a, into, p->key, next);
+    }
+}
+
+/* Puts doc's values at parts[0..n), each a pattern, into `into`, making the maps on the way. */
+static void project_key(struct arena *a, struct value *into, const struct value *doc,
+                        char *const *parts, size_t n)
+{
+    for (size_t i = 0; i < doc->map.count; i++) {
+        const struct value_pair *p = &doc->map.pairs[i];
+        if (key_matches(parts[0], p->key)) {
+            project_pair(a, into, p, parts + 1, n - 1);
         }
-        const char *key = arena_strndup(a, parts[i].p, parts[i].n);
-        if (i + 1 == n || v->type != VALUE_MAP) {
-            value_set(a, into, key, (struct value *)v);
-            return;
-        }
-        struct value *next = value_get(into, key);
-        if (next == v) {
-            return; /* all of it is there already */
-        }
-        if (!next) {
-            value_set(a, into, key, next = value_map(a));
-        }
-        into = next;
-        doc = v;
     }
 }
 
@@ -498,9 +523,13 @@ struct value *params_project(struct arena *a, const struct value *doc, const str
     struct value *result = value_map(a);
     for (size_t i = 0; i < keys->list.count; i++) {
         struct str parts[MAX_KEY_PARTS];
-        const char *key = value_as_str(keys->list.items[i]).p;
-        if (params_get(doc, key)) {
-            project_key(a, result, doc, parts, split_key(key, parts));
+        char *patterns[MAX_KEY_PARTS];
+        size_t n = split_key(value_as_str(keys->list.items[i]).p, parts);
+        for (size_t k = 0; k < n; k++) {
+            patterns[k] = arena_strndup(a, parts[k].p, parts[k].n);
+        }
+        if (n > 0) {
+            project_key(a, result, doc, patterns, n);
         }
     }
     return result;
