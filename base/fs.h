@@ -45,6 +45,13 @@ void fs_temp_abort(struct fs_temp *t);
 int fs_sync_dir(const char *dir, struct err *e);
 /* A file that was appended to, and its name. Absent is fine. */
 int fs_sync_file(const char *path, struct err *e);
+/*
+ * Everything written so far to the file system that holds `dir`, content and names, in one call: what makes
+ * thousands of files durable costs then as much as a few. It waits also for what other programs wrote there.
+ * FUSE is the exception, whose servers never hear of it: fs_can_sync_all says whether the call is worth it.
+ */
+int fs_sync_all(const char *dir, struct err *e);
+bool fs_can_sync_all(const char *dir);
 /* A free temp name beside `target` for links, which are not opened. Looks for left-overs as
  * fs_temp_open does. */
 int fs_temp_name(char *out, size_t size, const char *target, struct err *e);

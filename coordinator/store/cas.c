@@ -1,4 +1,4 @@
-/* cas: the object cache, see cas.h. Linking out is in cas_link.c. */
+/* cas: the object cache, see cas.h. Files of the workspace come in by cas_batch.c, and go out by cas_link.c. */
 #include "cas_private.h"
 
 #include "alloc.h"
@@ -17,8 +17,6 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
-#define OBJECT_MODE 0444
-
 struct cas *cas_open(const char *dir, const struct cas_options *opt, struct state *state)
 {
     struct cas *c = xcalloc(1, sizeof(*c));
@@ -36,6 +34,7 @@ struct cas *cas_open(const char *dir, const struct cas_options *opt, struct stat
     umask(mask);
     c->umask = mask;
     atomic_init(&c->no_clone, false);
+    atomic_init(&c->no_clone_out, false);
     return c;
 }
 
@@ -108,22 +107,22 @@ static void move_to_corrupt(struct cas *c, const char *path, const char *md5)
     log_warn("cache", "object %s has other content; moved to %s/corrupt", md5, c->dir);
 }
 
-bool cas_has(struct cas *c, struct cas_id id, bool deep)
+/* What cas_has and cas_stat share. */
+static bool look_at(struct cas *c, struct cas_id id, bool deep, struct stat *st)
 {
     char path[CAS_PATH_SIZE];
-    struct stat st;
     if (!cas_md5_valid(id.md5)) {
         return false;
     }
     cas_path_into(c, path, id);
-    if (stat(path, &st) < 0 || !S_ISREG(st.st_mode)) {
+    if (stat(path, st) < 0 || !S_ISREG(st->st_mode)) {
         return false;
     }
-    if ((st.st_mode & 07777) == OBJECT_MODE && !deep) {
+    if ((st->st_mode & 07777) == CAS_OBJECT_MODE && !deep) {
         return true;
     }
     char hex[DIGEST_HEX_SIZE];
-    if (hash_object(c, path, id, &st, !deep, hex, NULL) < 0) {
+    if (hash_object(c, path, id, st, !deep, hex, NULL) < 0) {
         return false;
     }
     if (strncmp(hex, id.md5, 32) != 0) {
@@ -135,10 +134,21 @@ bool cas_has(struct cas *c, struct cas_id id, bool deep)
         }
         return false;
     }
-    if ((st.st_mode & 07777) != OBJECT_MODE && chmod(path, OBJECT_MODE) < 0) {
+    if ((st->st_mode & 07777) != CAS_OBJECT_MODE && chmod(path, CAS_OBJECT_MODE) < 0) {
         log_debug("cache", "cannot protect '%s'", path); /* not ours, or a read-only cache */
     }
     return true;
+}
+
+bool cas_has(struct cas *c, struct cas_id id, bool deep)
+{
+    struct stat st;
+    return look_at(c, id, deep, &st);
+}
+
+bool cas_stat(struct cas *c, struct cas_id id, struct stat *st)
+{
+    return look_at(c, id, false, st);
 }
 
 bool cas_has_all(struct cas *c, struct cas_id id, const struct dirobj *tree)
@@ -187,8 +197,7 @@ int cas_read_dir(struct cas *c, struct arena *a, struct cas_id id, struct dirobj
 
 /* ---- putting in ---- */
 
-/* The folder of an object; cache.shared wants setgid and group write on the way. */
-static int make_dirs(struct cas *c, const char *md5, struct err *e)
+int cas_make_dirs(struct cas *c, const char *md5, bool sync, struct err *e)
 {
     char path[CAS_PATH_SIZE];
     snprintf(path, sizeof(path), "%s/files/md5/%.2s", c->dir, md5);
@@ -202,7 +211,7 @@ static int make_dirs(struct cas *c, const char *md5, struct err *e)
     }
     char parent[CAS_PATH_SIZE];
     snprintf(parent, sizeof(parent), "%s/files/md5", c->dir);
-    if (fs_sync_dir(parent, e) < 0) {
+    if (sync && fs_sync_dir(parent, e) < 0) {
         return -1;
     }
     for (size_t n = strlen(path); c->opt.shared && n >= strlen(c->dir); n--) {
@@ -216,17 +225,17 @@ static int make_dirs(struct cas *c, const char *md5, struct err *e)
     return 0;
 }
 
-int cas_temp_open(struct cas *c, struct fs_temp *t, struct err *e)
+int cas_temp_open(struct cas *c, struct fs_temp *t, mode_t mode, struct err *e)
 {
     char beside[CAS_PATH_SIZE];
     snprintf(beside, sizeof(beside), "%s/files/md5/object", c->dir);
-    if (fs_temp_open(t, beside, 0600, NULL) == 0) {
+    if (fs_temp_open(t, beside, mode, NULL) == 0) {
         return 0;
     }
     if (fs_mkdirs_for(beside, e) < 0) {
         return -1;
     }
-    return fs_temp_open(t, beside, 0600, e);
+    return fs_temp_open(t, beside, mode, e);
 }
 
 /* A finished temp file under its name. The data is on disk; the folder is synced by
@@ -235,7 +244,7 @@ int cas_temp_keep(struct cas *c, struct fs_temp *t, const char *md5, struct err 
 {
     char path[CAS_PATH_SIZE];
     cas_path_into(c, path, (struct cas_id){md5, false});
-    if (make_dirs(c, md5, e) < 0 || fchmod(t->fd, OBJECT_MODE) < 0) {
+    if (cas_make_dirs(c, md5, true, e) < 0 || fchmod(t->fd, CAS_OBJECT_MODE) < 0) {
         fs_temp_abort(t);
         return err_sys(e, "cannot store %s", path);
     }
@@ -245,8 +254,8 @@ int cas_temp_keep(struct cas *c, struct fs_temp *t, const char *md5, struct err 
     return -1;
 }
 
-static int clone_or_copy(struct cas *c, int from, const struct fs_temp *t, const char *name,
-                         char hex[DIGEST_HEX_SIZE], struct err *e)
+int cas_clone_or_copy(struct cas *c, int from, const struct fs_temp *t, const char *name,
+                      char hex[DIGEST_HEX_SIZE], struct err *e)
 {
     if (!atomic_load_explicit(&c->no_clone, memory_order_relaxed)) {
         if (ioctl(t->fd, FICLONE, from) == 0) {
@@ -260,63 +269,7 @@ static int clone_or_copy(struct cas *c, int from, const struct fs_temp *t, const
     return digest_copy(DIGEST_MD5, from, t->fd, name, hex, NULL, e);
 }
 
-static bool same_file(const struct stat *a, const struct stat *b)
-{
-    return a->st_size == b->st_size && a->st_mtim.tv_sec == b->st_mtim.tv_sec &&
-           a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
-}
-
-/* 0: in *t; 1: the object was there already. */
-static int copy_in(struct cas *c, struct cas_put *p, struct fs_temp *t, struct err *e)
-{
-    int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 || fstat(fd, &p->st) < 0) {
-        int rc = err_sys(e, "cannot read '%s'", p->path);
-        if (fd >= 0) {
-            close(fd);
-        }
-        return rc;
-    }
-    if (!S_ISREG(p->st.st_mode)) {
-        close(fd);
-        return err_set(e, ERR_IO, "'%s' is not a file", p->path);
-    }
-    int64_t now = state_now_ns();
-    if (!p->md5[0]) {
-        state_get(c->state, &p->st, STATE_MD5, p->md5);
-    }
-    if (p->md5[0] && cas_has(c, (struct cas_id){p->md5, false}, false)) {
-        close(fd);
-        p->was_there = true;
-        return 1;
-    }
-    char hex[DIGEST_HEX_SIZE];
-    if (cas_temp_open(c, t, e) < 0) {
-        close(fd);
-        return -1;
-    }
-    int rc = clone_or_copy(c, fd, t, p->path, hex, e);
-    struct stat after;
-    if (rc == 0 && (fstat(fd, &after) < 0 || !same_file(&p->st, &after) ||
-                    (p->md5[0] && strcmp(p->md5, hex) != 0))) {
-        rc = err_set(e, ERR_BUSY, "'%s' changed while it was being stored", p->path);
-    }
-    close(fd);
-    if (rc < 0) {
-        fs_temp_abort(t);
-        return -1;
-    }
-    memcpy(p->md5, hex, 33);
-    state_put(c->state, &p->st, STATE_MD5, hex, now);
-    if (cas_has(c, (struct cas_id){hex, false}, false)) {
-        fs_temp_abort(t);
-        p->was_there = true;
-        return 1;
-    }
-    return 0;
-}
-
-static int sync_object_dir(struct cas *c, const char *md5, struct err *e)
+int cas_sync_object_dir(struct cas *c, const char *md5, struct err *e)
 {
     char path[CAS_PATH_SIZE];
     snprintf(path, sizeof(path), "%s/files/md5/%.2s", c->dir, md5);
@@ -326,95 +279,6 @@ static int sync_object_dir(struct cas *c, const char *md5, struct err *e)
 static int sync_data(const struct fs_temp *t, struct err *e)
 {
     return fs_sync_data(t->fd) == 0 ? 0 : err_sys(e, "cannot write %s", t->path);
-}
-
-int cas_put_file(struct cas *c, const char *abs_path, char md5[33], struct stat *st, struct err *e)
-{
-    struct cas_put p = {.path = abs_path};
-    memcpy(p.md5, md5, sizeof(p.md5));
-    struct fs_temp t;
-    int rc = copy_in(c, &p, &t, e);
-    if (rc == 0) {
-        rc = sync_data(&t, e);
-        if (rc < 0) {
-            fs_temp_abort(&t);
-        } else if ((rc = cas_temp_keep(c, &t, p.md5, e)) == 0) {
-            rc = sync_object_dir(c, p.md5, e);
-        }
-    }
-    if (rc < 0) {
-        return -1;
-    }
-    memcpy(md5, p.md5, 33);
-    if (st) {
-        *st = p.st;
-    }
-    return 0;
-}
-
-/* Many files: copied in slices, so that descriptors stay few; each slice is synced as a whole. */
-#define SLICE 64
-
-struct put_job {
-    struct cas *cas;
-    struct cas_put *puts;
-    struct fs_temp *temps;
-    int *rc;
-    struct err *errs;
-};
-
-static void put_one(void *ctx, size_t i, int thread)
-{
-    struct put_job *j = ctx;
-    j->rc[i] = copy_in(j->cas, &j->puts[i], &j->temps[i], &j->errs[i]);
-    if (j->rc[i] == 0 && sync_data(&j->temps[i], &j->errs[i]) < 0) {
-        fs_temp_abort(&j->temps[i]);
-        j->rc[i] = -1;
-    }
-}
-
-static int put_slice(struct put_job *j, struct par *par, size_t count, struct err *e)
-{
-    bool dirs[256] = {false};
-    int rc = 0;
-    memset(j->errs, 0, count * sizeof(*j->errs));
-    par_for(par, count, put_one, j);
-    for (size_t i = 0; i < count; i++) {
-        if (j->rc[i] == 0) {
-            if (rc < 0) {
-                fs_temp_abort(&j->temps[i]);
-            } else {
-                rc = cas_temp_keep(j->cas, &j->temps[i], j->puts[i].md5, e);
-                const char *m = j->puts[i].md5;
-                dirs[strtoul((char[]){m[0], m[1], '\0'}, NULL, 16)] = true;
-            }
-        } else if (j->rc[i] < 0 && rc == 0) {
-            rc = err_set(e, j->errs[i].code, "%s", j->errs[i].text);
-        }
-    }
-    for (unsigned d = 0; d < 256 && rc == 0; d++) {
-        const char two[3] = {"0123456789abcdef"[d >> 4], "0123456789abcdef"[d & 15], '\0'};
-        rc = dirs[d] ? sync_object_dir(j->cas, two, e) : 0;
-    }
-    return rc;
-}
-
-int cas_put_files(struct cas *c, struct par *p, struct cas_put *puts, size_t count, struct err *e)
-{
-    size_t n = count < SLICE ? count : SLICE;
-    struct put_job j = {.cas = c,
-                        .temps = xcalloc(n + 1, sizeof(struct fs_temp)),
-                        .rc = xcalloc(n + 1, sizeof(int)),
-                        .errs = xcalloc(n + 1, sizeof(struct err))};
-    int rc = 0;
-    for (size_t at = 0; at < count && rc == 0; at += SLICE) {
-        j.puts = puts + at;
-        rc = put_slice(&j, p, count - at < SLICE ? count - at : SLICE, e);
-    }
-    free(j.temps);
-    free(j.rc);
-    free(j.errs);
-    return rc;
 }
 
 int cas_put_bytes(struct cas *c, const void *data, size_t n, const char *suffix, char md5[37],
@@ -427,14 +291,14 @@ int cas_put_bytes(struct cas *c, const void *data, size_t n, const char *suffix,
         return 0;
     }
     struct fs_temp t;
-    if (cas_temp_open(c, &t, e) < 0) {
+    if (cas_temp_open(c, &t, 0600, e) < 0) {
         return -1;
     }
     if (fs_write_all(t.fd, data, n, t.path, e) < 0 || sync_data(&t, e) < 0) {
         fs_temp_abort(&t);
         return -1;
     }
-    return cas_temp_keep(c, &t, md5, e) < 0 ? -1 : sync_object_dir(c, md5, e);
+    return cas_temp_keep(c, &t, md5, e) < 0 ? -1 : cas_sync_object_dir(c, md5, e);
 }
 
 int cas_put_dir(struct cas *c, struct dirobj *d, struct err *e)
@@ -461,11 +325,11 @@ static int keep_verified(struct cas *c, struct fs_temp *t, struct cas_id id, con
         return -1;
     }
     if (!id.legacy) {
-        return cas_temp_keep(c, t, id.md5, e) < 0 ? -1 : sync_object_dir(c, id.md5, e);
+        return cas_temp_keep(c, t, id.md5, e) < 0 ? -1 : cas_sync_object_dir(c, id.md5, e);
     }
     char path[CAS_PATH_SIZE];
     cas_path_into(c, path, id);
-    if (fs_mkdirs_for(path, e) < 0 || fchmod(t->fd, OBJECT_MODE) < 0) {
+    if (fs_mkdirs_for(path, e) < 0 || fchmod(t->fd, CAS_OBJECT_MODE) < 0) {
         fs_temp_abort(t);
         return err_sys(e, "cannot store %s", path);
     }
@@ -490,11 +354,11 @@ int cas_import(struct cas *c, const char *src_path, struct cas_id id, struct err
     if (fd < 0) {
         return err_sys(e, "cannot read '%s'", src_path);
     }
-    if (cas_temp_open(c, &t, e) < 0) {
+    if (cas_temp_open(c, &t, 0600, e) < 0) {
         close(fd);
         return -1;
     }
-    int rc = clone_or_copy(c, fd, &t, src_path, hex, e);
+    int rc = cas_clone_or_copy(c, fd, &t, src_path, hex, e);
     close(fd);
     if (rc == 0 && id.legacy && !id.md5[32]) {
         rc = content_md5_legacy(t.path, hex, e);
@@ -510,7 +374,7 @@ int cas_receive(struct cas *c, struct cas_id id, cas_get_fn *get, void *ctx, str
 {
     char hex[DIGEST_HEX_SIZE];
     struct fs_temp t;
-    if (check_name(id, e) < 0 || cas_temp_open(c, &t, e) < 0) {
+    if (check_name(id, e) < 0 || cas_temp_open(c, &t, 0600, e) < 0) {
         return -1;
     }
     int rc = get(ctx, t.path, e);

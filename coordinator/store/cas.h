@@ -69,15 +69,23 @@ int cas_read_dir(struct cas *c, struct arena *a, struct cas_id id, struct dirobj
  * is the content's. *st (may be NULL): of the file that was read.
  */
 int cas_put_file(struct cas *c, const char *abs_path, char md5[33], struct stat *st, struct err *e);
-/* Many files, copied in parallel, synced in one go, then renamed. md5s as above, each set on
- * return. */
+/*
+ * Many files: copied in parallel under temp names, made durable together (fs_sync_all, thousands at a time), then
+ * named; the names are durable on return. A kill or a power cut in between leaves temp files and
+ * whole objects. md5s as above, each set on return.
+ */
 struct cas_put {
-    const char *path; /* absolute */
-    char md5[33];
-    struct stat st; /* filled */
-    bool was_there; /* filled: the object existed */
+    const char *path;   /* absolute */
+    char md5[37];       /* "" or what the caller believes; cas_copy_objects: the object's name */
+    struct stat st;     /* filled */
+    bool was_there;     /* filled: the object existed */
+    struct err *failed; /* filled by cas_copy_objects: NULL, or why not (free it) */
 };
 int cas_put_files(struct cas *c, struct par *p, struct cas_put *puts, size_t count, struct err *e);
+/* The same for objects of another cache or a remote (DVC 3's names): each must have the content of its name, or
+ * fails with ERR_REMOTE; the others arrive nevertheless. Errors only when nothing can be promised of any. */
+int cas_copy_objects(struct cas *c, struct par *p, struct cas_put *puts, size_t count,
+                     struct err *e);
 /* A folder list: members must be in the cache already (objects first, then the list). */
 int cas_put_dir(struct cas *c, struct dirobj *d, struct err *e);
 /* Any text under the name it has: md5 is computed; `md5` gets it. */

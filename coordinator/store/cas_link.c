@@ -21,24 +21,37 @@ static bool may_try_next(int code)
            code == ENOSYS || code == EINVAL || code == EAGAIN || code == EMLINK;
 }
 
+/* The type that is tried `i`-th. */
+static enum fs_link kind_at(const struct cas *c, size_t i, off_t size, bool copy_only)
+{
+    return copy_only || (c->opt.links[i] == FS_HARDLINK && size == 0) ? FS_COPY : c->opt.links[i];
+}
+
+static bool no_clone_out(struct cas *c)
+{
+    return atomic_load_explicit(&c->no_clone, memory_order_relaxed) ||
+           atomic_load_explicit(&c->no_clone_out, memory_order_relaxed);
+}
+
+/* *used: what it became. */
 static int link_temp(struct cas *c, const char *src, const char *tmp, off_t size, bool copy_only,
-                     struct err *e)
+                     enum fs_link *used, struct err *e)
 {
     for (size_t i = 0; i < c->opt.link_count; i++) {
-        enum fs_link how =
-            copy_only || (c->opt.links[i] == FS_HARDLINK && size == 0) ? FS_COPY : c->opt.links[i];
-        if (how == FS_REFLINK && atomic_load_explicit(&c->no_clone, memory_order_relaxed) &&
-            i + 1 < c->opt.link_count) {
+        enum fs_link how = *used = kind_at(c, i, size, copy_only);
+        bool more = i + 1 < c->opt.link_count && !copy_only;
+        if (how == FS_REFLINK && more && no_clone_out(c)) {
             continue;
         }
         struct err inner = ERR_INIT;
         if (fs_link(how, src, tmp, file_mode(c), &inner) == 0) {
             return 0;
         }
-        unlink(tmp);
-        bool more = i + 1 < c->opt.link_count && !copy_only;
         if (how == FS_COPY || !more || !may_try_next(inner.detail)) {
             return err_set(e, inner.code, "%s", inner.text);
+        }
+        if (how == FS_REFLINK && inner.detail != EAGAIN) {
+            atomic_store_explicit(&c->no_clone_out, true, memory_order_relaxed);
         }
     }
     return err_set(e, ERR_IO, "no possible cache link types for '%s'", tmp);
@@ -65,25 +78,23 @@ int cas_link_out(struct cas *c, struct cas_id id, const char *dst,
     opt = opt ? opt : &none;
     char src[CAS_PATH_SIZE], tmp[CAS_PATH_SIZE];
     struct stat st;
-    if (!cas_has(c, id, false)) {
+    if (!cas_stat(c, id, &st)) {
         return err_set(e, ERR_MISSING, "no object %s in the cache", id.md5 ? id.md5 : "");
     }
     cas_path_into(c, src, id);
-    if (stat(src, &st) < 0) {
-        return err_sys(e, "no object %s in the cache", id.md5);
-    }
     if (fs_temp_name(tmp, sizeof(tmp), dst, e) < 0) {
         return -1;
     }
     struct err inner = ERR_INIT;
-    int rc = link_temp(c, src, tmp, st.st_size, opt->copy_only, &inner);
+    enum fs_link used = FS_COPY;
+    int rc = link_temp(c, src, tmp, st.st_size, opt->copy_only, &used, &inner);
     if (rc < 0 && inner.code == ERR_MISSING) {
         /* the parent is missing: made only now, since it nearly always exists */
         if (fs_mkdirs_for(dst, e) < 0) {
             return -1;
         }
         inner = (struct err)ERR_INIT;
-        rc = link_temp(c, src, tmp, st.st_size, opt->copy_only, &inner);
+        rc = link_temp(c, src, tmp, st.st_size, opt->copy_only, &used, &inner);
     }
     if (rc < 0) {
         return err_set(e, inner.code, "%s", inner.text);
@@ -94,7 +105,9 @@ int cas_link_out(struct cas *c, struct cas_id id, const char *dst,
     }
     /* rename does nothing when both names are links to one file already */
     rc = replace(tmp, dst, e);
-    unlink(tmp);
+    if (used == FS_HARDLINK) {
+        unlink(tmp);
+    }
     return rc;
 }
 

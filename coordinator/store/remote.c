@@ -294,6 +294,77 @@ static void run_loop(struct transfer *t, par_fn *fn)
     par_free(par);
 }
 
+/* Objects of DVC 2 go one by one: their names are no plain md5 of their content. */
+static bool goes_in_batch(const struct transfer *t, size_t i)
+{
+    const struct cas_id id = t->set->objects[i].id;
+    return t->state[i] == STATE_WANTED && !id.legacy && (id.md5[32] != '\0') == t->dirs;
+}
+
+static int copy_wanted(struct transfer *t, struct cas *to, struct cas_put *puts, size_t count,
+                       struct err *e)
+{
+    bool own = t->r->jobs > 0;
+    struct par *par = count < 2 ? NULL
+                      : own     ? par_new(t->r->jobs > MAX_THREADS ? MAX_THREADS : t->r->jobs)
+                                : store_par_take(t->s);
+    int rc = cas_copy_objects(to, par, puts, count, e);
+    if (own) {
+        par_free(par);
+    } else {
+        store_par_give(t->s, par);
+    }
+    return rc;
+}
+
+static void note_copied(struct transfer *t, const struct cas_put *puts, const size_t *which,
+                        size_t count, const struct err *all)
+{
+    for (size_t k = 0; k < count; k++) {
+        const struct err *why = all ? all : puts[k].failed;
+        t->state[which[k]] = why ? STATE_FAILED : STATE_DONE;
+        if (why) {
+            note_failure(t->s, t->set->objects[which[k]].id, why);
+        }
+        free(puts[k].failed);
+    }
+}
+
+/* Between the cache and a folder, which has the same layout. */
+static void copy_all(struct transfer *t)
+{
+    const char *folder = t->r->ops->folder(t->r->ctx);
+    struct cas *there = cas_open(folder, NULL, NULL);
+    struct cas *from = t->push ? t->s->cas : there, *to = t->push ? there : t->s->cas;
+    struct arena a;
+    struct err e = ERR_INIT;
+    size_t count = 0;
+    arena_init(&a);
+    size_t *which = ARENA_ARRAY(&a, t->set->count + 1, size_t);
+    struct cas_put *puts = xcalloc(t->set->count + 1, sizeof(*puts));
+    for (size_t i = 0; i < t->set->count; i++) {
+        const struct cas_id id = t->set->objects[i].id;
+        if (goes_in_batch(t, i)) {
+            puts[count].path = cas_object_path(from, &a, id);
+            snprintf(puts[count].md5, sizeof(puts[count].md5), "%s", id.md5);
+            which[count++] = i;
+        }
+    }
+    int rc = copy_wanted(t, to, puts, count, &e);
+    note_copied(t, puts, which, count, rc < 0 ? &e : NULL);
+    free(puts);
+    arena_release(&a);
+    cas_close(there);
+}
+
+static void move_all(struct transfer *t)
+{
+    if (t->r->ops->folder) {
+        copy_all(t);
+    }
+    run_loop(t, move_one);
+}
+
 static void transfer_begin(struct transfer *t, struct store *s, struct remote *r,
                            const struct remote_set *set, bool push)
 {
@@ -440,10 +511,10 @@ static int transfer(struct store *s, struct arena *a, struct remote *r,
         unsigned char *before = xmalloc(set->count + 1);
         memcpy(before, t.state, set->count);
         announce(&t);
-        run_loop(&t, move_one);
+        move_all(&t);
         hold_back_dirs(&t);
         t.dirs = true;
-        run_loop(&t, move_one);
+        move_all(&t);
         if (r->ops->expect) {
             r->ops->expect(r->ctx, "", 0);
         }

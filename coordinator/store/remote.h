@@ -45,6 +45,9 @@ struct remote_ops {
     void (*expect)(void *ctx, const char *label, uint64_t bytes);
     /* So many requests at a time. NULL: the callers' threads are the limit. */
     int (*set_jobs)(void *ctx, int jobs, struct err *e);
+    /* The folder that the remote is, when it is one of this host: objects are then copied by the thousand. May be
+     * NULL. */
+    const char *(*folder)(void *ctx);
     void (*close)(void *ctx);
 };
 

@@ -126,6 +126,11 @@ static int dir_remove(void *ctx, const char *path, struct err *e)
     return fs_remove(full, e);
 }
 
+static const char *dir_folder(void *ctx)
+{
+    return ctx;
+}
+
 static void dir_close(void *ctx) {}
 
 static const struct remote_ops dir_ops = {.scheme = "local",
@@ -134,6 +139,7 @@ static const struct remote_ops dir_ops = {.scheme = "local",
                                           .get = dir_get,
                                           .list = dir_list,
                                           .remove = dir_remove,
+                                          .folder = dir_folder,
                                           .close = dir_close};
 
 void remote_open_dir(struct remote *r, struct arena *a, const char *dir)

@@ -355,7 +355,8 @@ static void put(const void *data, size_t n)
 /*
  * One record: "op inode offset length-of-a length-of-b length-of-data\n", then a (path), b (second path), data.
  *   create a           mkdir a             unlink a       rmdir a       rename a b      link a b     symlink a b (a the name)
- *   write inode off    truncate inode off  sync inode     syncdir a     print data (what a nephron wrote to its stdout)
+ *   write inode off    truncate inode off  sync inode     syncdir a     syncall a    mode inode mode
+ *   print data (what a nephron wrote to its stdout)
  */
 static void record(const char *op, uint64_t inode, int64_t offset, const char *a, const char *b,
                    const void *data, size_t n)
@@ -611,7 +612,8 @@ ssize_t pwrite64(int fd, const void *data, size_t n, off_t offset)
     return pwrite_any(fd, data, n, offset);
 }
 
-static int sync_any(int fd, long number)
+/* `op`: what the log is told; NULL: by the kind of file. */
+static int sync_any(int fd, long number, const char *op)
 {
     char full[PATH_MAX];
     bool mine;
@@ -631,7 +633,8 @@ static int sync_any(int fd, long number)
     if (log) {
         struct stat st;
         bool dir = fstat(fd, &st) == 0 && S_ISDIR(st.st_mode);
-        record(dir ? "syncdir" : "sync", inode_of(fd), 0, full, "", NULL, 0);
+        op = op != NULL ? op : dir ? "syncdir" : "sync";
+        record(op, inode_of(fd), 0, full, "", NULL, 0);
         unlock_log();
     }
     if (v == DIE_AFTER) {
@@ -642,12 +645,18 @@ static int sync_any(int fd, long number)
 
 int fsync(int fd)
 {
-    return sync_any(fd, SYS_fsync);
+    return sync_any(fd, SYS_fsync, NULL);
 }
 
 int fdatasync(int fd)
 {
-    return sync_any(fd, SYS_fdatasync);
+    return sync_any(fd, SYS_fdatasync, NULL);
+}
+
+/* Counts as an fsync. */
+int syncfs(int fd)
+{
+    return sync_any(fd, SYS_syncfs, "syncall");
 }
 
 /* The calls that change names: `number` with up to five arguments, logged as `op` when it succeeds. */
@@ -765,7 +774,21 @@ int fchmod(int fd, mode_t mode)
 {
     char full[PATH_MAX];
     bool mine;
-    return judge_fd(CALL_chmod, fd, full, &mine) == FAIL ? -1 : (int)syscall(SYS_fchmod, fd, mode);
+    if (judge_fd(CALL_chmod, fd, full, &mine) == FAIL) {
+        return -1;
+    }
+    bool log = mine && logs();
+    if (log) {
+        lock_log();
+    }
+    int rc = (int)syscall(SYS_fchmod, fd, mode);
+    if (log) {
+        if (rc == 0) {
+            record("mode", inode_of(fd), mode, "", "", NULL, 0);
+        }
+        unlock_log();
+    }
+    return rc;
 }
 
 /* The descriptor is gone even when close reports an error, as on Linux. */

@@ -43,6 +43,10 @@ def repository(top, log):
         f.write("data " * 200)
     with open(top + "/big", "w") as f:
         f.write("many words\n" * 3000)
+    os.makedirs(top + "/many/below")
+    for i in range(20):  # enough to be synced together
+        with open(top + "/many/%s%d" % ("below/" if i % 2 else "", i), "w") as f:
+            f.write("word %d\n" % i * (3000 if i == 7 else 30))
     with open(top + "/dvc.yaml", "w") as f:
         f.write("""\
 stages:
@@ -61,7 +65,7 @@ stages:
 """ % (log, log, log))
 
 
-SCENARIOS = {"repro": ["repro"], "add": ["add", "big"]}
+SCENARIOS = {"repro": ["repro"], "add": ["add", "big"], "batch": ["add", "many"]}
 
 
 def read_log(path):
@@ -131,7 +135,14 @@ class Disk:
             node.ends = None
         elif op == "sync" and number in self.files:
             self.files[number].synced, self.files[number].ends = self.files[number].data, []
-        if op in ("sync", "syncdir"):
+        elif op == "mode" and number in self.files:
+            self.files[number].mode = offset  # a mode that says "whole" must not come before the content
+        elif op == "syncall":
+            for node in self.files.values():
+                node.synced, node.ends = node.data, []
+            for entry in self.changes:
+                entry[1] = True
+        if op in ("sync", "syncdir", "syncall"):
             self.carried = len(self.changes)
             for entry in self.changes:
                 path, node = entry[0][0]
@@ -301,10 +312,35 @@ def sweep(name, folder, report, rng, states, swallow=None, quiet=False):
 
 # Which sync is lost, and the scenario that must notice. The journal's is not here: whether dvc.lock is on the disk
 # before it, and so stands in for it, depends on the timing of the recorded run.
+class NamesTogether:
+    """All syncs of the file system but the first, which is for the content; and that of the folder that the objects
+    were renamed from, which would stand in for them."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def __call__(self, record):
+        self.seen += record[0] == "syncall"
+        return record[0] == "syncall" and self.seen > 1 or record[0] == "syncdir" and record[3].endswith("/files/md5")
+
+
+class ContentTogether:
+    """The first sync of the file system."""
+
+    def __init__(self):
+        self.seen = 0
+
+    def __call__(self, record):
+        self.seen += record[0] == "syncall"
+        return record[0] == "syncall" and self.seen == 1
+
+
 MUTANTS = {
     "objects": ("repro", lambda x: x[0] == "sync" and "/.dvc/cache/files/" in x[3]),
     "folders of objects": ("repro", lambda x: x[0] == "syncdir" and "/.dvc/cache/files/" in x[3]),
     "dvc.lock": ("repro", lambda x: x[0] in ("sync", "syncdir") and "/.dvc" not in x[3]),
+    "many objects": ("batch", ContentTogether()),
+    "many objects' names": ("batch", NamesTogether()),
     ".dvc files": ("add", lambda x: x[0] == "sync" and "/.dvc" not in x[3]),
 }
 
@@ -312,7 +348,7 @@ MUTANTS = {
 def main():
     report, rng = Report(), seeded()
     folder = work_folder("power")
-    words = sys.argv[1:] or ["repro", "add", "mutants"]
+    words = sys.argv[1:] or ["repro", "add", "batch", "mutants"]
     try:
         for word in words:
             if word == "mutants":
@@ -326,7 +362,7 @@ def main():
                 cut, seed = map(int, rest.split(":"))
                 report.case(word, Power(name, folder, report).one(cut, seed))
             else:
-                sweep(name, folder, report, rng, STATES * 2 // 3 if name == "repro" else STATES // 3)
+                sweep(name, folder, report, rng, STATES // 2 if name == "repro" else STATES // 4)
             print("%s: %d states so far, %d failed" % (name, report.cases, report.failed))
     finally:
         if os.environ.get("NEPHRON_KEEP") == "1":

@@ -103,6 +103,18 @@ static void expected_content(void **state)
     md5[0] = '\0';
     assert_int_equal(cas_put_file(c, place_path(t, "nosuch"), md5, NULL, &t->e), -1);
     assert_int_equal(cas_put_file(c, t->root, md5, NULL, &t->e), -1);
+    /* big ones are copied before their content is known */
+    struct strbuf big;
+    strbuf_init(&big);
+    for (int i = 0; i < 20000; i++) {
+        strbuf_adds(&big, "many ");
+    }
+    place_write(t, "big", big.p);
+    strbuf_release(&big);
+    memcpy(md5, md5_foo, sizeof(md5));
+    assert_int_equal(cas_put_file(c, place_path(t, "big"), md5, NULL, &t->e), -1);
+    assert_int_equal(t->e.code, ERR_BUSY);
+    assert_false(cas_has(c, foo, false));
     /* nothing of ours is left behind */
     char **names;
     size_t count;
