@@ -522,7 +522,7 @@ static const struct remote_ops helper_ops[2][2] = {
 
 bool remote_helper_knows(struct str scheme)
 {
-    static const char *const known[] = {"s3", "gs", "azure", "http", "https"};
+    static const char *const known[] = {"s3", "gs", "azure", "http", "https", "ssh"};
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         if (str_is(scheme, known[i])) {
             return true;

@@ -21,8 +21,8 @@
 
 static int refuse_scheme(const char *url, size_t n, struct err *e)
 {
-    static const char *const known[] = {"ssh",    "sftp",    "hdfs", "webhdfs",
-                                        "webdav", "webdavs", "oss",  "gdrive"};
+    static const char *const known[] = {"sftp",    "hdfs", "webhdfs", "webdav",
+                                        "webdavs", "oss",  "gdrive"};
     for (size_t i = 0; i < ARRAY_SIZE(known); i++) {
         if (strlen(known[i]) == n && strncmp(url, known[i], n) == 0) {
             return err_set(

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -20,7 +21,8 @@
 #define JOBS_MAX 256
 
 static const struct netkind *const kinds[] = {
-    &s3_netkind, &gs_netkind, &azure_netkind, &httpremote_netkind, &httpremote_netkind_tls,
+    &s3_netkind,         &gs_netkind, &azure_netkind, &httpremote_netkind, &httpremote_netkind_tls,
+    &sftpremote_netkind,
 };
 
 struct netremote {
@@ -33,11 +35,13 @@ struct netremote {
     size_t setting_count;
     struct arena arena;
     struct strbuf in;
-    size_t ops;           /* under way */
-    pthread_mutex_t lock; /* writing, and `ops` */
-    int64_t told_us;      /* progress */
-    bool ended;           /* no more requests will come */
-    bool gone;            /* nobody reads our replies */
+    size_t ops;             /* under way */
+    pthread_mutex_t lock;   /* writing, and `ops` */
+    int64_t told_us;        /* progress */
+    _Atomic uint64_t moved; /* bytes that no webcall moved */
+    size_t jobs;
+    bool ended; /* no more requests will come */
+    bool gone;  /* nobody reads our replies */
 };
 
 /* ---- what kinds ask for ---- */
@@ -73,6 +77,21 @@ struct arena *netremote_arena(struct netremote *n)
 struct webcall_engine *netremote_engine(struct netremote *n)
 {
     return n->engine;
+}
+
+size_t netremote_jobs(const struct netremote *n)
+{
+    return n->jobs;
+}
+
+int64_t netremote_retry_ms(const struct netremote *n)
+{
+    return n->opt->retry_ms;
+}
+
+void netremote_moved(struct netremote *n, uint64_t bytes)
+{
+    n->moved += bytes;
 }
 
 bool netremote_stopping(const struct netremote *n)
@@ -147,7 +166,7 @@ static void tell_progress(struct netremote *n)
         return;
     }
     n->told_us = now;
-    uint64_t moved = webcall_engine_moved(n->engine);
+    uint64_t moved = webcall_engine_moved(n->engine) + atomic_exchange(&n->moved, 0);
     if (moved == 0) {
         return;
     }
@@ -191,8 +210,9 @@ static void set_engine(struct netremote *n, uint64_t jobs)
     const char *verify = netremote_setting(n, "ssl_verify");
     bool off = verify && strcasecmp(verify, "false") == 0;
     bool file = verify && !off && strcasecmp(verify, "true") != 0;
+    n->jobs = jobs < JOBS_MAX ? (size_t)jobs : JOBS_MAX;
     webcall_engine_set(n->engine, &(struct webcall_options){
-                                      .at_once = jobs < JOBS_MAX ? (int)jobs : JOBS_MAX,
+                                      .at_once = (int)n->jobs,
                                       .retry_ms = n->opt->retry_ms,
                                       .connect_timeout_s = seconds_of(n, "connect_timeout"),
                                       .idle_timeout_s = seconds_of(n, "read_timeout"),

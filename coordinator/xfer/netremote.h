@@ -52,7 +52,7 @@ struct netkind {
 };
 
 extern const struct netkind s3_netkind, gs_netkind, azure_netkind, httpremote_netkind,
-    httpremote_netkind_tls;
+    httpremote_netkind_tls, sftpremote_netkind;
 
 /* Of the remote's settings; NULL when unset. */
 const char *netremote_setting(const struct netremote *n, const char *name);
@@ -60,6 +60,10 @@ bool netremote_flag(const struct netremote *n, const char *name, bool unset);
 const char *netremote_url(const struct netremote *n);
 struct arena *netremote_arena(struct netremote *n); /* lives as long as the remote */
 struct webcall_engine *netremote_engine(struct netremote *n);
+size_t netremote_jobs(const struct netremote *n); /* requests at a time; 0: as the kind likes */
+int64_t netremote_retry_ms(const struct netremote *n);
+/* Progress of a kind that works without webcalls; from any thread. */
+void netremote_moved(struct netremote *n, uint64_t bytes);
 /* Whether the process is asked to end: begin nothing new. */
 bool netremote_stopping(const struct netremote *n);
 /* The base of "scheme://bucket/some/prefix": "bucket" and "some/prefix". ERR_CONFIG without a

@@ -6,3 +6,5 @@ nephron_fuzz_target(source_fuzz SOURCES source_fuzz.c LINK xfer
   CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/source)
 nephron_fuzz_target(keylist_fuzz SOURCES keylist_fuzz.c LINK xfer
   CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/keylist)
+nephron_fuzz_target(sshconfig_fuzz SOURCES sshconfig_fuzz.c LINK xfer
+  CORPUS ${CMAKE_CURRENT_SOURCE_DIR}/corpus/sshconfig)
