@@ -306,8 +306,8 @@ static int copy_wanted(struct transfer *t, struct cas *to, struct cas_put *puts,
 {
     bool own = t->r->jobs > 0;
     struct par *par = count < 2 ? NULL
-                      : own     ? par_new(t->r->jobs > MAX_THREADS ? MAX_THREADS : t->r->jobs)
-                                : store_par_take(t->s);
+                      : own ? par_new(t->r->jobs > REMOTE_MAX_JOBS ? REMOTE_MAX_JOBS : t->r->jobs)
+                            : store_par_take(t->s);
     int rc = cas_copy_objects(to, par, puts, count, e);
     if (own) {
         par_free(par);
