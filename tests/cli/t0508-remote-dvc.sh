@@ -15,27 +15,28 @@ if test -z "$their_dvc" || test -z "$moto"; then
 fi
 python=$(dirname "$their_dvc")/python
 boto=$(dirname "$moto")/python
+# A server of its own for this DVC: the other tests' has no S3.
+NEPHRON_DVC_PYTHON=$python NEPHRON_DVC_PEER=$NEPHRON_SOURCE_DIR/tests/peer/dvc_peer.py NEPHRON_DVC_OWNER=$$
+export NEPHRON_DVC_PYTHON NEPHRON_DVC_PEER NEPHRON_DVC_OWNER
 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=secret AWS_DEFAULT_REGION=us-east-1
 export AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_DEFAULT_REGION
 
-# moto ends with this shell, and the real DVC answers from a server.
+# moto ends with this shell.
 start_peers() {
-    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])') && s3=http://127.0.0.1:$port &&
-        "$moto" -H 127.0.0.1 -p "$port" >"$top/moto.log" 2>&1 &
-    moto_pid=$! && s3=
+    port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])') && s3=http://127.0.0.1:$port || return 1
+    "$moto" -H 127.0.0.1 -p "$port" >"$top/moto.log" 2>&1 &
+    moto_pid=$!
     trap 'kill $moto_pid 2>/dev/null' EXIT
-    for i in $(seq 100); do
-        s3=$(sed -n 's/.*Running on \(http[^ ]*\).*/\1/p' "$top/moto.log" | head -1)
-        test -n "$s3" && break
+    for i in $(seq 300); do
+        curl -sf -X PUT "$s3/bucket" >/dev/null && return 0
         sleep 0.1
     done
-    test -n "$s3" && curl -sf -X PUT "$s3/bucket" >/dev/null && socket=$(mktemp -u /tmp/nephron-dvc-XXXXXX) &&
-        { "$python" "$NEPHRON_SOURCE_DIR/tests/cli/dvc-server.py" serve "$socket" $$ >"$top/dvc.log" 2>&1 & } &&
-        for i in $(seq 100); do test -S "$socket" && break; sleep 0.1; done && test -S "$socket"
+    cat "$top/moto.log"
+    return 1
 }
 
 dvc() {
-    "$python" -S -E "$NEPHRON_SOURCE_DIR/tests/cli/dvc-server.py" call "$socket" "$@"
+    "$NEPHRON_BIN_DIR/../tests/peer/dvc" "$@"
 }
 
 s3_repo() {
