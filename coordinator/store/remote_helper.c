@@ -337,6 +337,17 @@ int remote_helper_stat(struct remote *r, struct arena *a, const char *path,
     return rc;
 }
 
+int remote_helper_md5(struct remote *r, const char *path, char md5[33], struct err *e)
+{
+    struct waiter w;
+    int rc = call(r->ctx, &w, 'M', &path, 1, e);
+    if (rc == 0) {
+        snprintf(md5, 33, "%s", frame_field(&w.reply, 0));
+    }
+    arena_release(&w.arena);
+    return rc;
+}
+
 /* ---- many look-ups ---- */
 
 /*

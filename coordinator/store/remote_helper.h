@@ -23,6 +23,7 @@ struct err;
  *   'G' get          path, local file              nothing
  *   'L' list         prefix, token ("" at first)   next token ("": the end), then path size etag …
  *   'D' delete       path …                        nothing
+ *   'M' md5          path                          32 hex digits
  *   'J' jobs         so many at a time             nothing
  *
  * or the reply 'E': err_code as a number, text. Unasked: 'B', bytes that went over the wire since
@@ -44,6 +45,9 @@ struct remote_helper_file {
 /* 1 there (*f filled, text in `a`), 0 absent, -1 error. `r` is one of remote_helper_open. */
 int remote_helper_stat(struct remote *r, struct arena *a, const char *path,
                        struct remote_helper_file *f, struct err *e);
+/* The MD5 of a file that the far end has, by reading it there. ERR_REMOTE where it has better
+ * (ETags). */
+int remote_helper_md5(struct remote *r, const char *path, char md5[33], struct err *e);
 /* Every file below a prefix; return non-zero from fn to stop. */
 typedef int remote_helper_each_fn(void *ctx, const struct remote_helper_file *f);
 int remote_helper_each(struct remote *r, const char *prefix, remote_helper_each_fn *fn, void *ctx,

@@ -15,7 +15,7 @@ struct value;
 /*
  * What a URL on a command line names: a path of this machine (also file:// and remote:// of a
  * folder remote), something that nephron-xfer can download (http, https), or a file or folder in an
- * object store (s3, gs, azure; also http by remote://, whose settings then count). Other schemes
+ * object store or on a server (s3, gs, azure, ssh; also http by remote://, whose settings then count). Other schemes
  * are refused by name.
  */
 
@@ -33,8 +33,9 @@ struct urlsource {
 
 /* What a source that is not of this machine says of itself. Text in the arena. */
 struct urlsource_facts {
-    const char *etag;     /* of a file; NULL: unknown */
-    const char *md5;      /* of a folder: over the ETags of its files, with ".dir"; else NULL */
+    const char *etag; /* of a file; NULL: unknown */
+    const char *md5;  /* of a folder: over the ETags of its files, with ".dir"; of ssh://: of the
+                             content, as in the cache; else NULL */
     int64_t size, nfiles; /* -1: unknown, or no folder */
 };
 

@@ -115,14 +115,14 @@ static bool is_file(const struct urlsource_files *files)
 }
 
 /* As DVC: the md5 of the list of a folder, with ETags where the cache has md5s. */
-static const char *list_md5(struct arena *a, const struct urlsource_files *files)
+static const char *list_md5(struct arena *a, const struct urlsource_files *files, const char *key)
 {
     struct value *list = value_list(a);
     struct strbuf text;
     char hex[DIGEST_HEX_SIZE];
     for (size_t i = 0; i < files->count; i++) {
         struct value *item = value_map(a);
-        value_set(a, item, "etag", value_cstr(a, files->items[i].etag));
+        value_set(a, item, key, value_cstr(a, files->items[i].etag));
         value_set(a, item, "relpath", value_cstr(a, files->items[i].path));
         value_push(a, list, item);
     }
@@ -133,45 +133,94 @@ static const char *list_md5(struct arena *a, const struct urlsource_files *files
     return arena_printf(a, "%s.dir", hex);
 }
 
-static void tell(struct arena *a, const struct urlsource_files *files,
+/* A server of files has no ETags: what the content is says whether it changed. */
+static bool has_no_etags(const struct urlsource *src)
+{
+    return strncmp(src->far, "ssh://", 6) == 0;
+}
+
+static void tell(struct arena *a, const struct urlsource *src, const struct urlsource_files *files,
                  struct urlsource_facts *facts)
 {
+    bool md5 = has_no_etags(src);
     *facts = (struct urlsource_facts){.size = 0, .nfiles = -1};
     for (size_t i = 0; i < files->count; i++) {
         facts->size += (int64_t)files->items[i].size;
     }
-    if (is_file(files)) {
+    if (is_file(files) && md5) {
+        facts->md5 = files->items[0].etag;
+    } else if (is_file(files)) {
         facts->etag = files->items[0].etag[0] ? files->items[0].etag : NULL;
     } else {
-        facts->md5 = list_md5(a, files);
+        facts->md5 = list_md5(a, files, md5 ? "md5" : "etag");
         facts->nfiles = (int64_t)files->count;
     }
+}
+
+/* ---- all files at a time ---- */
+
+struct each {
+    struct remote *r;
+    const struct urlsource_files *files;
+    const char *to;
+    struct err *errs; /* by file */
+    char (*md5)[DIGEST_HEX_SIZE];
+};
+
+/* par_for over the files; their md5s, where the function fills them, become their ETags. */
+static int for_each(struct remote *r, struct arena *a, struct urlsource_files *files,
+                    const char *to, void (*one)(void *ctx, size_t i, int thread), struct err *e)
+{
+    struct each f = {r, files, to, xcalloc(files->count + 1, sizeof(struct err)),
+                     xcalloc(files->count + 1, DIGEST_HEX_SIZE)};
+    struct par *par = par_new(r->jobs);
+    int rc = 0;
+    par_for(par, files->count, one, &f);
+    par_free(par);
+    for (size_t i = 0; i < files->count && rc == 0; i++) {
+        if (f.errs[i].code != ERR_NONE) {
+            rc = err_set(e, f.errs[i].code, "%s", f.errs[i].text);
+        } else if (f.md5[i][0]) {
+            files->items[i].etag = arena_strdup(a, f.md5[i]);
+        }
+    }
+    free(f.errs);
+    free(f.md5);
+    return rc;
+}
+
+static void hash_one(void *ctx, size_t i, int thread)
+{
+    struct each *f = ctx;
+    (void)thread;
+    remote_helper_md5(f->r, f->files->items[i].path, f->md5[i], &f->errs[i]);
 }
 
 int urlsource_look(struct arena *a, const struct urlsource *src, struct urlsource_facts *facts,
                    struct err *e)
 {
-    struct urlsource_files files;
-    int rc = urlsource_files(a, src, &files, e);
+    struct remote r;
+    struct urlsource_files files = {0};
+    if (remote_helper_open(&r, a, src->far, src->options, e) < 0) {
+        return -1;
+    }
+    int rc = collect(&r, a, src, &files, e);
+    if (rc == 0 && has_no_etags(src)) {
+        rc = for_each(&r, a, &files, NULL, hash_one, e);
+    }
     if (rc == 0) {
-        tell(a, &files, facts);
+        tell(a, src, &files, facts);
     }
     urlsource_files_release(&files);
+    remote_close(&r);
     return rc;
 }
 
 /* ---- bringing it ---- */
 
-struct fetching {
-    struct remote *r;
-    const struct urlsource_files *files;
-    const char *to;
-    struct err *errs; /* by file */
-};
-
 static void fetch_one(void *ctx, size_t i, int thread)
 {
-    struct fetching *f = ctx;
+    struct each *f = ctx;
     const char *path = f->files->items[i].path;
     struct arena a;
     arena_init(&a);
@@ -187,26 +236,30 @@ static void fetch_one(void *ctx, size_t i, int thread)
     arena_release(&a);
 }
 
-static int fetch_all(struct remote *r, const struct urlsource_files *files, const char *to,
-                     struct err *e)
+static void fetch_and_hash_one(void *ctx, size_t i, int thread)
 {
-    struct fetching f = {r, files, to, xcalloc(files->count + 1, sizeof(struct err))};
-    struct par *par = par_new(r->jobs);
+    struct each *f = ctx;
+    struct arena a;
+    fetch_one(ctx, i, thread);
+    arena_init(&a);
+    const char *path = f->files->items[i].path;
+    const char *to = path[0] ? path_join(&a, f->to, path) : f->to;
+    if (f->errs[i].code == ERR_NONE) {
+        digest_file(DIGEST_MD5, to, f->md5[i], NULL, &f->errs[i]);
+    }
+    arena_release(&a);
+}
+
+static int fetch_all(struct remote *r, struct arena *a, const struct urlsource *src,
+                     struct urlsource_files *files, const char *to, struct err *e)
+{
     uint64_t bytes = 0;
-    int rc = 0;
     for (size_t i = 0; i < files->count; i++) {
         bytes += files->items[i].size;
     }
     r->ops->expect(r->ctx, "Downloading", bytes);
-    par_for(par, files->count, fetch_one, &f);
-    par_free(par);
+    int rc = for_each(r, a, files, to, has_no_etags(src) ? fetch_and_hash_one : fetch_one, e);
     r->ops->expect(r->ctx, "", 0);
-    for (size_t i = 0; i < files->count && rc == 0; i++) {
-        if (f.errs[i].code != ERR_NONE) {
-            rc = err_set(e, f.errs[i].code, "%s", f.errs[i].text);
-        }
-    }
-    free(f.errs);
     return rc;
 }
 
@@ -223,10 +276,10 @@ int urlsource_fetch(struct arena *a, const struct urlsource *src, const char *to
         rc = collect(&r, a, src, &files, e);
     }
     if (rc == 0) {
-        rc = fetch_all(&r, &files, to, e);
+        rc = fetch_all(&r, a, src, &files, to, e);
     }
     if (rc == 0 && facts) {
-        tell(a, &files, facts);
+        tell(a, src, &files, facts);
     }
     urlsource_files_release(&files);
     remote_close(&r);

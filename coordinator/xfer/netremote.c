@@ -281,7 +281,7 @@ static void run_op(struct netremote *n, struct netop *op)
         void (*run)(void *ctx, struct netop *op);
     } ops[] = {
         {'H', 1, n->kind->has},  {'P', 2, n->kind->put},    {'G', 2, n->kind->get},
-        {'L', 2, n->kind->list}, {'D', 1, n->kind->remove},
+        {'L', 2, n->kind->list}, {'D', 1, n->kind->remove}, {'M', 1, n->kind->md5},
     };
     for (size_t i = 0; i < ARRAY_SIZE(ops); i++) {
         if (ops[i].letter == op->request.kind && ops[i].run && op->request.count >= ops[i].fields) {

@@ -48,6 +48,7 @@ struct netkind {
     void (*get)(void *ctx, struct netop *op);
     void (*list)(void *ctx, struct netop *op);   /* NULL: cannot */
     void (*remove)(void *ctx, struct netop *op); /* NULL: cannot */
+    void (*md5)(void *ctx, struct netop *op);    /* NULL: it has ETags */
     void (*close)(void *ctx);
 };
 

@@ -279,7 +279,9 @@ static int read_piece(struct sshlink *l, struct sftpfile_download *d, struct rea
         return err_set(e, ERR_REMOTE, "%s: '%s' became shorter while it was read",
                        l->settings->shown, d->path);
     }
-    if (fs_write_all(d->fd, data, (size_t)got, d->local, e) < 0) {
+    if (d->digest) {
+        digest_update(d->digest, data, (size_t)got);
+    } else if (fs_write_all(d->fd, data, (size_t)got, d->local, e) < 0) {
         return -1;
     }
     d->saved += (uint64_t)got;
@@ -319,12 +321,15 @@ static int begin_file(struct sshlink *l, struct sftpfile_download *d, sftp_file 
     if (!f.is_file) {
         return err_set(e, ERR_REMOTE, "%s: '%s' is no file", l->settings->shown, d->path);
     }
-    if (f.size != d->size || f.mtime != d->mtime) {
+    if (d->digest || f.size != d->size || f.mtime != d->mtime) {
         d->saved = 0;
     }
     d->size = f.size;
     d->mtime = f.mtime;
-    if (ftruncate(d->fd, (off_t)d->saved) < 0 || lseek(d->fd, (off_t)d->saved, SEEK_SET) < 0) {
+    if (d->digest) {
+        digest_init(d->digest, DIGEST_MD5);
+    } else if (ftruncate(d->fd, (off_t)d->saved) < 0 ||
+               lseek(d->fd, (off_t)d->saved, SEEK_SET) < 0) {
         return err_sys(e, "cannot write '%s'", d->local);
     }
     return sftp_seek64(file, d->saved) == 0 ? 0 : sshlink_failed(l, e, "read", d->path);

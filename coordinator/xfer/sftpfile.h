@@ -1,6 +1,7 @@
 #ifndef NEPHRON_SFTPFILE_H
 #define NEPHRON_SFTPFILE_H
 
+#include "digest.h"
 #include "sshlink.h"
 
 #include <stdbool.h>
@@ -36,6 +37,7 @@ int sftpfile_put(struct sshlink *l, const struct sftpfile_upload *u, struct err 
 struct sftpfile_download {
     const char *local, *path; /* `local`: for messages */
     int fd;
+    struct digest *digest; /* not NULL: this is all that is wanted, nothing is written */
     sftpfile_moved_fn *moved;
     void *ctx;
     uint64_t saved, size; /* so far */

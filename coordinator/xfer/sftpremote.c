@@ -347,6 +347,26 @@ static int do_get(void *ctx, struct sshlink *l, struct netop *op, void *state, s
     return rc;
 }
 
+static void skip_moved(void *op, uint64_t bytes)
+{
+    (void)op, (void)bytes;
+}
+
+static int do_md5(void *ctx, struct sshlink *l, struct netop *op, void *state, struct err *e)
+{
+    struct digest digest;
+    char md5[DIGEST_HEX_SIZE];
+    struct sftpfile_download d = {
+        .path = far_path(ctx, op), .fd = -1, .digest = &digest, .moved = skip_moved};
+    (void)state;
+    if (sftpfile_get(l, &d, e) < 0) {
+        return -1;
+    }
+    digest_final(&digest, md5);
+    frame_adds(&op->reply, md5);
+    return 0;
+}
+
 static void add_listed(void *ctx, const char *path, uint64_t size)
 {
     struct netop *op = ctx;
@@ -406,6 +426,11 @@ static void sftp_get(void *ctx, struct netop *op)
                    sizeof(struct sftpfile_download));
 }
 
+static void sftp_md5(void *ctx, struct netop *op)
+{
+    sftppool_start(((struct sftpremote *)ctx)->pool, op, do_md5, ctx, 0);
+}
+
 static void sftp_list(void *ctx, struct netop *op)
 {
     sftppool_start(((struct sftpremote *)ctx)->pool, op, do_list, ctx, 0);
@@ -425,5 +450,6 @@ const struct netkind sftpremote_netkind = {
     .get = sftp_get,
     .list = sftp_list,
     .remove = sftp_remove,
+    .md5 = sftp_md5,
     .close = sftp_close_remote,
 };
