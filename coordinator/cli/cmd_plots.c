@@ -413,8 +413,9 @@ static int show_or_diff(int argc, char **argv, bool diff)
         /* `plots show` takes its targets without an option: the table ends here */
         {diff ? OPT_MULTI : OPT_GROUP, 0, diff ? "targets" : NULL, diff ? "FILE..." : NULL,
          diff ? "only these plots" : NULL, diff ? &targets : NULL, NULL},
-        {OPT_REFUSED, 'e', "experiment", NULL, "(not supported) against the experiment's baseline",
-         NULL, NULL},
+        {OPT_FLAG, 'e', "experiment", NULL,
+         "the one REVISION is an experiment, to be compared with what it started from",
+         &w.experiment, NULL},
         OPT_END};
     const struct opt_spec spec = {
         .usage = diff ? "nephron plots diff [OPTION]... [REVISION]..."

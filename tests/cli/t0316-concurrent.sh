@@ -7,9 +7,9 @@ test_description="several commands, and the real dvc, at work in one repository:
 
 test -n "$dvc" && test_set_prereq DVC
 
-# until_free COMMAND...: again while the repository is busy (75, DVC: 1 or 255 with its words), at most 60 times
+# until_free COMMAND...: again while the repository is busy (75, DVC: 1 or 255 with its words), at most 300 times
 until_free() {
-    for i in $(seq 60); do
+    for i in $(seq 300); do
         "$@" >out.$ME 2>&1; code=$?
         if test $code = 75 || { test $code != 0 && grep -qi "busy\|lock\|is being" out.$ME; }; then
             sleep 0.2
