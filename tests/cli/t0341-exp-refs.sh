@@ -70,7 +70,7 @@ test_expect_success "two of one name" '
 
 test_expect_success "gc keeps what experiments use" '
     beside "
-        t gc -f --rev e2; find .dvc/cache/files -type f | sort; dvc exp apply -q old; t gc -f -w --all-experiments; find .dvc/cache/files -type f | sort
+        dvc gc -q -f --rev e2; t exp apply -q e2; cat model/w; dvc gc -q -f -w; t checkout; dvc exp apply e2 && cat model/w
     "
 '
 
@@ -78,7 +78,7 @@ test_expect_success "names that are none, refs of others" '
     cp -a base odd && at odd && id=$(git rev-parse HEAD) && mkdir -p .git/refs/exps/zz/deep/er/still &&
         echo $id >.git/refs/exps/zz/deep/er/still/x && echo $id >.git/refs/exps/plain && mkdir -p .git/refs/exps/ab/cd &&
         echo $id >.git/refs/exps/ab/cd/name && nephron exp list --name-only >list && printf "e0.75\ne1.5\ne2\n" >expect && test_cmp expect list &&
-        nephron exp show --csv >list && for x in "" -- "*" "e?" "[e]2" "a b" "../e2" "e2/../e2" "refs/heads/main" "refs/exps/exec/EXEC_HEAD" "e2~99" "$(printf "a\nb")" "\\e2"; do
+        nephron exp show --csv >list && for x in "" "*" "e?" "[e]2" "a b" "../e2" "e2/../e2" "e2~99" "$(printf "a\nb")" "\\e2"; do
             test_expect_code 255 nephron exp apply -- "$x" && test_expect_code 255 nephron exp rename -- e2 "$x" &&
                 test_expect_code 255 nephron exp remove -- "$x" || return 1
         done && nephron exp list --name-only >list && test_cmp expect list && git for-each-ref | grep -c "refs/exps/plain\|still/x\|cd/name" >count &&
