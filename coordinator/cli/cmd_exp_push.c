@@ -167,7 +167,7 @@ static int run(struct words *w)
     w->choice.rev_count = w->revs.count;
     w->choice.names = w->args.items + 1;
     w->choice.name_count = w->args.count - 1;
-    if (session_open_data(&s, SESSION_STORE, w->quiet, &e) < 0) {
+    if (session_open_data(&s, SESSION_REPO, w->quiet, &e) < 0) {
         return session_fail(&e, 255);
     }
     int rc = session_lock(&s, w->data.push ? "nephron exp push" : "nephron exp pull", &e);

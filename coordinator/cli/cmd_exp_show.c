@@ -102,7 +102,7 @@ static int run_show(struct show_words *w)
     const char *prefix = NULL;
     w->what.scope.revs = w->revs.items;
     w->what.scope.rev_count = w->revs.count;
-    if (session_open_data(&s, SESSION_STORE, false, &e) < 0) {
+    if (session_open_data(&s, SESSION_REPO, false, &e) < 0) {
         return session_fail(&e, 255);
     }
     int rc = show(&s, w, &prefix, &e);
@@ -240,7 +240,7 @@ static int run_diff(const struct diff_words *w)
     struct session s;
     char head[65];
     struct value *old, *new;
-    if (session_open_data(&s, SESSION_STORE, false, &e) < 0) {
+    if (session_open_data(&s, SESSION_REPO, false, &e) < 0) {
         return session_fail(&e, 255);
     }
     struct value *diff = value_map(&s.arena);
