@@ -30,7 +30,8 @@ void digest_buffer(enum digest_kind kind, const void *data, size_t n, char hex[D
 /* *size may be NULL. Memory does not depend on the file's size. */
 int digest_file(enum digest_kind kind, const char *path, char hex[DIGEST_HEX_SIZE], uint64_t *size,
                 struct err *e);
-/* Copies src_fd to dst_fd and hashes on the way: one read of the data. */
+/* Copies src_fd to dst_fd and hashes on the way: one read of the data. Big files are hashed by a second thread, and
+ * the disk starts while they are copied. */
 int digest_copy(enum digest_kind kind, int src_fd, int dst_fd, const char *name,
                 char hex[DIGEST_HEX_SIZE], uint64_t *size, struct err *e);
 

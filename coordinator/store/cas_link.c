@@ -50,6 +50,7 @@ static int link_temp(struct cas *c, const char *src, const char *tmp, off_t size
         if (how == FS_COPY || !more || !may_try_next(inner.detail)) {
             return err_set(e, inner.code, "%s", inner.text);
         }
+        unlink(tmp);
         if (how == FS_REFLINK && inner.detail != EAGAIN) {
             atomic_store_explicit(&c->no_clone_out, true, memory_order_relaxed);
         }

@@ -7,6 +7,7 @@
 
 #include "base_check.h"
 
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -117,6 +118,43 @@ static void digests_match_known_values(void **state)
     assert_int_equal(size, 3);
 }
 
+/* Bytes that differ from chunk to chunk, so that chunks in another order do not pass. */
+static void write_numbers(const char *path, uint32_t count)
+{
+    FILE *f = fopen(path, "w");
+    for (uint32_t i = 0; i < count; i++) {
+        fwrite(&i, sizeof(i), 1, f);
+    }
+    assert_int_equal(fclose(f), 0);
+}
+
+static void big_copies_are_hashed_beside(void **state)
+{
+    struct err e = ERR_INIT;
+    char want[DIGEST_HEX_SIZE], hex[DIGEST_HEX_SIZE];
+    uint64_t size;
+    /* below, at and above 16 MiB, from where on two threads work; the last is no whole chunk */
+    static const uint32_t counts[] = {0, 1000, (4 << 20) - 1, 4 << 20, (5 << 20) + 77};
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]); i++) {
+        write_numbers("from", counts[i]);
+        assert_int_equal(digest_file(DIGEST_MD5, "from", want, NULL, &e), 0);
+        int from = open("from", O_RDONLY), to = open("to", O_RDWR | O_CREAT | O_TRUNC, 0600);
+        assert_int_equal(digest_copy(DIGEST_MD5, from, to, "from", hex, &size, &e), 0);
+        assert_int_equal(size, counts[i] * sizeof(uint32_t));
+        assert_string_equal(hex, want);
+        assert_int_equal(digest_file(DIGEST_MD5, "to", hex, NULL, &e), 0);
+        assert_string_equal(hex, want);
+        close(to);
+        /* what cannot be written is an error, and the other thread ends */
+        to = open("to", O_RDONLY);
+        lseek(from, 0, SEEK_SET);
+        int rc = digest_copy(DIGEST_MD5, from, to, "from", hex, &size, &e);
+        assert_int_equal(rc, counts[i] > 0 ? -1 : 0);
+        close(from);
+        close(to);
+    }
+}
+
 static void children_are_captured(void **state)
 {
     const char *const argv[] = {"sh", "-c", "echo out; echo err >&2; exit 3", NULL};
@@ -164,6 +202,7 @@ int main(void)
         cmocka_unit_test(temp_files_of_dead_processes_go_with_the_next_write),
         cmocka_unit_test(removal_follows_no_link),
         cmocka_unit_test(digests_match_known_values),
+        cmocka_unit_test(big_copies_are_hashed_beside),
         cmocka_unit_test(children_are_captured),
         cmocka_unit_test(groups_are_killed_and_folders_entered),
     };
