@@ -79,7 +79,8 @@ int cmd_get_url(int argc, char **argv)
         OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron get-url [OPTION]... URL [OUT]",
-        .about = "Copies a file or folder from a path, file://, http(s)://, s3://, gs://, azure:// "
+        .about = "Copies a file or folder from a path, file://, http(s)://, s3://, gs://, "
+                 "azure://, ssh:// "
                  "or remote://NAME/PATH, without tracking it.",
         .examples =
             "  nephron get-url https://example.org/vgg16.pth\n  nephron get-url /mnt/pacs/2026 raw",
@@ -211,7 +212,7 @@ int cmd_list_url(int argc, char **argv)
     const struct opt_spec spec = {.usage = "nephron list-url [OPTION]... URL",
                                   .about =
                                       "Lists a folder of this machine (a path or file://) or of "
-                                      "an object store (s3://, gs://, azure://, "
+                                      "an object store (s3://, gs://, azure://, ssh://, "
                                       "remote://NAME/PATH).",
                                   .examples = "  nephron list-url -R /mnt/pacs/2026 --size",
                                   .options = options,

@@ -81,7 +81,7 @@ int cmd_import_url(int argc, char **argv)
     const struct opt_spec spec = {
         .usage = "nephron import-url [OPTION]... URL [OUT]",
         .about = "Copies a file or folder from elsewhere (a path, "
-                 "file://, http(s)://, s3://, gs://, azure://, "
+                 "file://, http(s)://, s3://, gs://, azure://, ssh://, "
                  "remote://NAME/PATH) and tracks it; `nephron update` brings it up to date.",
         .examples = "  nephron import-url https://example.org/scans.zip\n  "
                     "nephron import-url /mnt/pacs/2026 raw\n"
