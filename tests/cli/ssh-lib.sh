@@ -4,6 +4,8 @@ if test -z "$sshd" || ! command -v ssh-keygen >/dev/null; then
     skip_all="no OpenSSH server here (Debian: openssh-server)"
     test_done
 fi
+far=$top/far
+ssh=ssh://127.0.0.1:1 # until it is started
 unset SSH_AUTH_SOCK SSH_AGENT_PID
 ssh_user=$(id -un)
 USER=$ssh_user LOGNAME=$ssh_user
@@ -18,7 +20,7 @@ make_keys() {
 # start_sshd [line of sshd_config]…: serves until this shell ends, or stop_sshd.
 start_sshd() {
     test -n "$ssh_port" || ssh_port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
-    printf '%s\n' "Port $ssh_port" "ListenAddress 127.0.0.1" "HostKey $top/hostkey" "AuthorizedKeysFile $top/authorized" "StrictModes no" "UsePAM no" \
+    printf '%s\n' "Port $ssh_port" "ListenAddress 127.0.0.1" "HostKey \"$top/hostkey\"" "AuthorizedKeysFile \"$top/authorized\"" "StrictModes no" "UsePAM no" \
         "PidFile none" "MaxStartups 100" "LogLevel VERBOSE" "$@" >"$top/sshd_config"
     grep -q "^Subsystem" "$top/sshd_config" || echo "Subsystem sftp internal-sftp" >>"$top/sshd_config"
     test "$(id -u)" != 0 || mkdir -p /run/sshd
@@ -31,7 +33,6 @@ start_sshd() {
         sleep 0.05
     done
     ssh=ssh://127.0.0.1:$ssh_port
-    far=$top/far
 }
 
 # Its sessions end with it.
