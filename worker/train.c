@@ -26,10 +26,14 @@
 
 /* --- set-up ---------------------------------------------------------------------------------- */
 
-/* Each rank has at least one shard, and powers of two of ranks cut the tree at its nodes. */
-static size_t choose_shards(int world)
+/* Each rank has at least one shard, and powers of two of ranks cut the tree at its nodes. A training that is taken up keeps
+ * its shards, so that its bits are those of the training that was not interrupted. */
+static size_t choose_shards(int world, uint64_t begun_with)
 {
     size_t shards = SHARD_DEFAULT;
+    while (shards < begun_with && shards < SHARD_MAX) {
+        shards *= 2;
+    }
     while (shards < (size_t)world && shards < SHARD_MAX) {
         shards *= 2;
     }
@@ -51,19 +55,25 @@ static int check_start(const struct trainer *t, struct err *e)
     return 0;
 }
 
-static int open_model(struct trainer *t, struct err *e)
+static int open_start(struct trainer *t, struct err *e)
 {
     const struct settings *s = t->s;
-    size_t shards = choose_shards(t->comm->size);
-    enum model_head head;
-    if ((size_t)t->comm->size > shards) {
+    if ((size_t)t->comm->size > SHARD_MAX) {
         return err_set(e, ERR_USAGE, "training runs on at most %d ranks, these are %d", SHARD_MAX,
                        t->comm->size);
     }
     if (modelshare_info(t->comm, s->updated_model, &t->arena, &t->info, e) < 0) {
         return err_wrap(e, "cannot start from %s (made by 'nephron prepare')", s->updated_model);
     }
-    if (check_start(t, e) < 0 || model_parse_head(t->info.head, &head, e) < 0) {
+    return check_start(t, e);
+}
+
+static int open_model(struct trainer *t, struct err *e)
+{
+    const struct settings *s = t->s;
+    size_t shards = choose_shards(t->comm->size, t->found.shards);
+    enum model_head head;
+    if (model_parse_head(t->info.head, &head, e) < 0) {
         return -1;
     }
     t->model = model_new(&(struct model_config){.name = t->info.arch,
@@ -119,7 +129,7 @@ static int open_features(struct trainer *t, struct err *e)
     return rc;
 }
 
-static int open_data(struct trainer *t, struct err *e)
+static int open_images(struct trainer *t, struct err *e)
 {
     const struct settings *s = t->s;
     struct imageset_options want = {.settings = s,
@@ -127,10 +137,14 @@ static int open_data(struct trainer *t, struct err *e)
                                     .height = (size_t)s->height,
                                     .width = (size_t)s->width,
                                     .classes = s->classes};
-    if (imageset_open(&t->set, &want, e) < 0) {
-        return -1;
-    }
+    int rc = imageset_open(&t->set, &want, e);
     t->set.stop = t->opt->stop;
+    return rc;
+}
+
+static int open_loader(struct trainer *t, struct err *e)
+{
+    const struct settings *s = t->s;
     if (open_features(t, e) < 0) {
         return -1;
     }
@@ -157,12 +171,13 @@ static int open_data(struct trainer *t, struct err *e)
 
 static int set_up(struct trainer *t, char run[33], struct err *e)
 {
-    if (ranks_agree(t->comm, open_model(t, e), e) < 0) {
+    if (ranks_agree(t->comm, open_start(t, e), e) < 0 ||
+        ranks_agree(t->comm, open_images(t, e), e) < 0 || train_state_find(t, e) < 0 ||
+        ranks_agree(t->comm, open_model(t, e), e) < 0) {
         return -1;
     }
-    int rc = open_data(t, e);
+    int rc = open_loader(t, e);
     rc = rc == 0 ? train_step_init(t, e) : rc;
-    rc = rc == 0 ? train_state_digest(t, e) : rc;
     if (ranks_agree(t->comm, rc, e) < 0 ||
         imageset_warn_copies(&t->set, t->comm, t->opt->par, e) < 0) {
         return -1;
@@ -394,6 +409,7 @@ static void announce(const struct trainer *t)
 
 static void release(struct trainer *t)
 {
+    checkpoint_close(t->checkpoint);
     loader_free(t->loader);
     train_step_release(t);
     optim_free(t->optim);

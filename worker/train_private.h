@@ -27,6 +27,13 @@ struct epoch_row {
     double train_loss, train_accuracy, valid_loss, valid_accuracy, rate;
 };
 
+/* A checkpoint to go on from, as rank 0 tells it to the others. */
+struct train_found {
+    int64_t found; /* 0: none */
+    uint64_t step, updates, epoch, position, steps, epochs, shards;
+    char run[33];
+};
+
 struct trainer {
     const struct train_options *opt;
     const struct settings *s;
@@ -48,8 +55,10 @@ struct trainer {
     size_t norm_count;
 
     char digest[65], model_digest[65]; /* of what a checkpoint must agree with */
-    uint64_t step;                     /* updates tried so far: names dropout masks */
-    size_t epoch, first_batch;         /* where to go on */
+    struct train_found found;
+    struct checkpoint *checkpoint; /* rank 0, until it is taken up */
+    uint64_t step;                 /* updates tried so far: names dropout masks */
+    size_t epoch, first_batch;     /* where to go on */
     size_t bad_in_a_row;
     int64_t saved_us; /* monotonic time of the last checkpoint */
     double samples_done, busy_s;
@@ -86,7 +95,10 @@ void train_pace_step(struct trainer *t, const struct step_row *row);
 void train_pace_epoch(struct trainer *t, const struct epoch_row *row);
 
 /* train_state.c: checkpoints */
-int train_state_digest(struct trainer *t, struct err *e);
+/* Sets t->found, from the images and settings alone: how many shards there are is known before the
+ * model is made. Collective. */
+int train_state_find(struct trainer *t, struct err *e);
+/* Takes up what was found, or clears the folder. run: id to go on with, or as it was. Collective. */
 int train_state_resume(struct trainer *t, char run[33], struct err *e);
 /* Rank 0 writes; a failure is a warning, since the training is still good. */
 void train_state_save(struct trainer *t, size_t epoch, size_t position);

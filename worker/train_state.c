@@ -39,7 +39,7 @@ static void describe_settings(const struct trainer *t, struct strbuf *out)
                 s->schedule.scale_batch);
     strbuf_addf(out, "split %d %a %s\n", (int)s->split_kind, s->validation_split,
                 s->split_pattern ? s->split_pattern : "");
-    /* Not the shards: on other numbers of ranks they may be others, which changes rounding alone. */
+    /* Not the shards: a training that is taken up keeps those that it began with. */
     strbuf_addf(out, "model %s\n", t->model_digest);
     for (size_t i = 0; i < t->set.data.count; i++) {
         char path[DATASET_PATH_MAX];
@@ -50,12 +50,9 @@ static void describe_settings(const struct trainer *t, struct strbuf *out)
     }
 }
 
-int train_state_digest(struct trainer *t, struct err *e)
+static int make_digest(struct trainer *t, struct err *e)
 {
     struct strbuf text;
-    if (t->comm->rank > 0) {
-        return 0; /* only rank 0 reads and writes checkpoints */
-    }
     if (digest_file(DIGEST_SHA256, t->s->updated_model, t->model_digest, NULL, e) < 0) {
         return -1;
     }
@@ -134,8 +131,8 @@ void train_state_save(struct trainer *t, size_t epoch, size_t position)
     float *norm = xcalloc(t->norm_count + 1, sizeof(float));
     int64_t *counters = xcalloc(buffers + 1, sizeof(int64_t));
     size_t n = list_arrays(t, arrays, norm, counters);
-    snprintf(note, sizeof(note), "{\"run\": \"%s\", \"updates\": %llu}", t->run.id,
-             (unsigned long long)optim_steps(t->optim));
+    snprintf(note, sizeof(note), "{\"run\": \"%s\", \"updates\": %llu, \"shards\": %zu}", t->run.id,
+             (unsigned long long)optim_steps(t->optim), model_shards(t->model));
     struct checkpoint_info info = {.step = t->step,
                                    .epoch = epoch,
                                    .position = position,
@@ -155,13 +152,6 @@ void train_state_save(struct trainer *t, size_t epoch, size_t position)
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-/* What rank 0 tells the others before the arrays. */
-struct header {
-    int64_t found;
-    uint64_t step, updates, epoch, position, steps, epochs;
-    char run[33];
-};
-
 static size_t array_count(const struct checkpoint *c, const char *name)
 {
     for (size_t i = 0; i < c->count; i++) {
@@ -172,7 +162,7 @@ static size_t array_count(const struct checkpoint *c, const char *name)
     return 0;
 }
 
-static int read_note(const struct checkpoint *c, struct header *h, struct err *e)
+static int read_note(const struct checkpoint *c, struct train_found *h, struct err *e)
 {
     struct arena a;
     int rc = -1;
@@ -180,9 +170,11 @@ static int read_note(const struct checkpoint *c, struct header *h, struct err *e
     const char *text = c->info.note ? c->info.note : "";
     struct value *note = json_parse(&a, str_from(text), c->path, e);
     const struct value *run = value_get(note, "run"), *updates = value_get(note, "updates");
+    const struct value *shards = value_get(note, "shards"); /* absent in those of older versions */
     if (note && value_as_str(run).n == 32 && updates && updates->type == VALUE_INT) {
         memcpy(h->run, run->s.p, 32);
         h->updates = (uint64_t)updates->i;
+        h->shards = shards && shards->type == VALUE_INT && shards->i > 0 ? (uint64_t)shards->i : 0;
         rc = 0;
     } else if (note) {
         err_set(e, ERR_FORMAT, "%s: the note names no run", c->path);
@@ -192,7 +184,7 @@ static int read_note(const struct checkpoint *c, struct header *h, struct err *e
 }
 
 /* Rank 0: the newest checkpoint of this very training, or NULL. */
-static struct checkpoint *find_checkpoint(struct trainer *t, struct header *h)
+static struct checkpoint *find_checkpoint(struct trainer *t, struct train_found *h)
 {
     struct strbuf bad;
     struct err e = ERR_INIT;
@@ -223,6 +215,17 @@ static struct checkpoint *find_checkpoint(struct trainer *t, struct header *h)
     h->steps = array_count(c, "steps") / STEP_DOUBLES;
     h->epochs = array_count(c, "epochs") / EPOCH_DOUBLES;
     return c;
+}
+
+int train_state_find(struct trainer *t, struct err *e)
+{
+    int rc = 0;
+    if (t->comm->rank == 0) { /* which alone reads and writes checkpoints */
+        rc = make_digest(t, e);
+        t->checkpoint = rc == 0 ? find_checkpoint(t, &t->found) : NULL;
+    }
+    rc = ranks_agree(t->comm, rc, e);
+    return rc == 0 ? comm_bcast(t->comm, &t->found, sizeof(t->found), 0, e) : rc;
 }
 
 struct target {
@@ -294,7 +297,7 @@ static int take_arrays(struct trainer *t, const struct checkpoint *c, struct err
     return rc;
 }
 
-static int take_up(struct trainer *t, const struct checkpoint *c, const struct header *h,
+static int take_up(struct trainer *t, const struct checkpoint *c, const struct train_found *h,
                    struct err *e)
 {
     t->step_count = h->steps;
@@ -312,21 +315,26 @@ static int take_up(struct trainer *t, const struct checkpoint *c, const struct h
     if (t->comm->rank == 0 && !t->opt->quiet) {
         fprintf(stderr, "resuming after step %llu, in epoch %zu\n", (unsigned long long)t->step,
                 t->epoch + 1);
+        if (h->shards != 0 && h->shards != model_shards(t->model)) {
+            fprintf(stderr,
+                    "%d ranks need %zu shards, the training began with %llu: from here on its sums "
+                    "are rounded otherwise\n",
+                    t->comm->size, model_shards(t->model), (unsigned long long)h->shards);
+        }
     }
     return 0;
 }
 
 int train_state_resume(struct trainer *t, char run[33], struct err *e)
 {
-    struct header h = {0};
-    struct checkpoint *c = t->comm->rank == 0 ? find_checkpoint(t, &h) : NULL;
-    int rc = comm_bcast(t->comm, &h, sizeof(h), 0, e);
-    if (rc == 0 && h.found) {
-        rc = take_up(t, c, &h, e);
-        memcpy(run, h.run, sizeof(h.run));
-    } else if (rc == 0 && t->comm->rank == 0) {
+    int rc = 0;
+    if (t->found.found) {
+        rc = take_up(t, t->checkpoint, &t->found, e);
+        memcpy(run, t->found.run, sizeof(t->found.run));
+    } else if (t->comm->rank == 0) {
         rc = checkpoint_remove_all(t->opt->checkpoint_dir, e);
     }
-    checkpoint_close(c);
+    checkpoint_close(t->checkpoint);
+    t->checkpoint = NULL;
     return ranks_agree(t->comm, rc, e);
 }

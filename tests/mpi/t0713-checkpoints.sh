@@ -83,6 +83,13 @@ test_expect_success 'none is good: both are named, the training begins anew' '
     test_expect_code 1 grep resuming err
 '
 
+test_expect_success "begun on 8 ranks, gone on with 2: the bits of the training that stayed on 8" '
+    at . && small_project wide EPOCHS=3 && cp -r wide narrow && (cd wide && ranks 8 "$N" train -q) &&
+    weights wide/artifacts/training/model.pth >wanted && cd narrow && { mpirun --oversubscribe -n 8 "$N" train </dev/null 2>../err & } && job=$! &&
+    wait_until grep -q "^epoch 2" ../err && kill -USR1 $job && { wait $job; true; } && ranks 2 "$N" train 2>../err &&
+    grep "resuming after step" ../err && at . && weights narrow/artifacts/training/model.pth >actual && test_cmp wanted actual
+'
+
 # 74 MB of parameters and momentum are beyond the limit, the 37 MB of the model are not.
 test_expect_success 'no room for a checkpoint: warned each time, nothing left of it, the training goes on' '
     at . && cp -r calm full && rm -r full/artifacts/training && cd full &&
