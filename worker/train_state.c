@@ -191,8 +191,11 @@ static struct checkpoint *find_checkpoint(struct trainer *t, struct train_found 
     strbuf_init(&bad);
     struct checkpoint *c =
         t->opt->fresh ? NULL : checkpoint_latest(t->opt->checkpoint_dir, &bad, &e);
-    if (bad.n > 0) {
-        log_warn("train", "%s", bad.p);
+    struct str lines = strbuf_str(&bad), line;
+    while (str_split(&lines, '\n', &line)) {
+        if (line.n > 0) {
+            log_warn("train", "%.*s", (int)line.n, line.p);
+        }
     }
     strbuf_release(&bad);
     if (c && (!c->info.config_digest || strcmp(c->info.config_digest, t->digest) != 0)) {
