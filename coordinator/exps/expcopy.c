@@ -155,11 +155,25 @@ int expcopy_bring(const struct repo *r, const struct expcopy *c, const char *pat
 
 /* ---- end ---- */
 
-/* The administrative folder in .git goes when git sees that the work tree is no more. */
-static void forget(const struct repo *r)
+/* What git keeps of a work tree goes with it. Not by `git worktree prune` alone: an `add` that was killed leaves it locked. */
+static void forget(const struct repo *r, const char *scm_root)
 {
+    struct arena a;
+    struct strbuf out;
+    arena_init(&a);
+    strbuf_init(&out);
     const char *const prune[] = {"worktree", "prune", "--expire=now", NULL};
+    const char *const where[] = {"rev-parse", "--path-format=absolute", "--git-path",
+                                 arena_printf(&a, "worktrees/%s", path_basename(scm_root)), NULL};
+    if (git_call(r, &(struct git_call){.args = where}, &out, NULL) == 0) {
+        struct str lines = strbuf_str(&out), path;
+        if (str_split(&lines, '\n', &path) && path.n > 0) {
+            fs_remove_tree(arena_strndup(&a, path.p, path.n), NULL);
+        }
+    }
     git_run(r, prune, NULL, NULL);
+    strbuf_release(&out);
+    arena_release(&a);
 }
 
 int expcopy_remove(const struct repo *r, struct expcopy *c, struct err *e)
@@ -169,7 +183,7 @@ int expcopy_remove(const struct repo *r, struct expcopy *c, struct err *e)
         fs_remove(c->lock_path, NULL);
         close(c->lock_fd);
         c->lock_fd = -1;
-        forget(r);
+        forget(r, c->scm_root);
     }
     return rc;
 }

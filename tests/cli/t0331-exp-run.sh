@@ -62,7 +62,7 @@ test_expect_success "in a copy" '
 '
 
 test_expect_success "data that changed since it was added" '
-    both "echo 2 >data && tt exp run --temp -n d1 && git status --short && tt exp run -n d2 && experiments && git status --short && cat data.dvc"
+    both "echo 2 >data && tt exp run --temp -n d1 && git status --short && sleep 1.1 && tt exp run -n d2 && experiments && git status --short && cat data.dvc"
 '
 
 test_expect_success "staged and deleted files" '

@@ -138,7 +138,7 @@ static void force_replaces_in_place(void **state)
     static const char yaml[] = "stages:\n  a:\n    cmd: old\n    desc: kept\n    meta: {k: v}\n"
                                "  # about b\n  b:\n    cmd: x\n";
     assert_string_equal(ADD(yaml, .name = "a", .cmd = "new", .force = true),
-                        "stages:\n  a:\n    desc: kept\n    cmd: new\n    meta:\n      k: v\n"
+                        "stages:\n  a:\n    cmd: new\n    desc: kept\n    meta:\n      k: v\n"
                         "  # about b\n  b:\n    cmd: x\n");
     assert_string_equal(ADD("stages: {a: {cmd: x}}\n", .name = "b", .cmd = "y"),
                         "stages:\n  a:\n    cmd: x\n  b:\n    cmd: y\n");
