@@ -3,6 +3,7 @@
 
 #include "err.h"
 #include "expcopy.h"
+#include "expqueue.h"
 #include "opt.h"
 #include "session.h"
 
@@ -31,7 +32,10 @@ int cmd_exp_clean(int argc, char **argv)
     if (!quiet) {
         printf("Cleaning up dvc-task messages...\n");
     }
-    code = expcopy_sweep(&s.repo, NULL, &e) < 0 ? session_fail(&e, 255) : 0;
+    struct expqueue queue = {&s.repo, &s.arena};
+    code = expcopy_sweep(&s.repo, NULL, &e) < 0 || expqueue_sweep(&queue, &e) < 0
+               ? session_fail(&e, 255)
+               : 0;
     if (code == 0 && !quiet) {
         printf("Done!\n");
     }

@@ -369,6 +369,56 @@ int expqueue_collect(struct expqueue *q, struct exptask *t, const char *why, str
     return rc;
 }
 
+/* Is there a task of "<rev>.json" or <rev>, and has it run? What is not known may wait in DVC's own queue. */
+static bool is_over(const struct expqueue_list *l, const char *name)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        const struct exptask *t = &l->items[i];
+        if (strncmp(t->rev, name, strlen(t->rev)) == 0) {
+            return t->state == EXPTASK_SUCCESS || t->state == EXPTASK_FAILED;
+        }
+    }
+    return false;
+}
+
+static int sweep_results(struct expqueue *q, const struct expqueue_list *l, struct err *e)
+{
+    const char *dir = path_join(q->arena, q->repo->tmp_dir, "exps/nephron/results");
+    char **names;
+    size_t count = 0;
+    int rc = fs_is_dir(dir) ? fs_list(q->arena, dir, &names, &count, e) : 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = is_over(l, names[i]) ? fs_remove(path_join(q->arena, dir, names[i]), e) : 0;
+    }
+    return rc;
+}
+
+static int sweep_stash(struct expqueue *q, const struct expqueue_list *l, struct err *e)
+{
+    const char *const *revs;
+    size_t count;
+    int rc = expstash_list(q->repo, q->arena, EXPSTASH_QUEUED, &revs, &count, e);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = is_over(l, revs[i]) ? expstash_drop(q->repo, EXPSTASH_QUEUED, revs[i], e) : 0;
+    }
+    return rc;
+}
+
+int expqueue_sweep(struct expqueue *q, struct err *e)
+{
+    struct expqueue_list l;
+    int fd = lock_queue(q, e);
+    if (fd < 0) {
+        return -1;
+    }
+    int rc = expqueue_read(q, &l, e);
+    if (rc == 0) {
+        rc = sweep_results(q, &l, e) < 0 || sweep_stash(q, &l, e) < 0 ? -1 : 0;
+    }
+    close(fd);
+    return rc;
+}
+
 int expqueue_leave_result(const char *path, const char *commit, const char *error, struct err *e)
 {
     struct arena a;

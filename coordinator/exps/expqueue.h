@@ -67,6 +67,8 @@ int expqueue_put_back(struct expqueue *q, const struct exptask *t, struct err *e
  * result. */
 int expqueue_collect(struct expqueue *q, struct exptask *t, const char *why, struct err *e);
 /* For the process that ran it. */
+/* What kills left behind of tasks that are over: results, entries of the stash. */
+int expqueue_sweep(struct expqueue *q, struct err *e);
 int expqueue_leave_result(const char *path, const char *commit, const char *error, struct err *e);
 
 const char *expqueue_task_path(struct expqueue *q, const char *rev);

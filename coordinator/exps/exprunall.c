@@ -286,7 +286,7 @@ int exprunall(const struct repo *r, struct arena *a, const struct exprunall_opti
     struct work w = {.queue = {r, a}, .opt = opt, .result = result, .next_id = first_id()};
     bool any = false;
     *result = (struct exprunall_result){0};
-    if (expcopy_sweep(r, NULL, e) < 0 || look(&w, &any, e) < 0) {
+    if (expcopy_sweep(r, NULL, e) < 0 || expqueue_sweep(&w.queue, e) < 0 || look(&w, &any, e) < 0) {
         return -1;
     }
     if (!any) {
