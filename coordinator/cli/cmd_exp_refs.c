@@ -6,6 +6,7 @@
 #include "expapply.h"
 #include "exprefs_cli.h"
 #include "expqueue.h"
+#include "expcommit.h"
 #include "expref.h"
 #include "opt.h"
 #include "session.h"
@@ -326,7 +327,7 @@ static int rename_one(struct session *s, const char *remote, const char *old, co
         return expref_unknown(&old, 1, remote, e);
     }
     char commit[65];
-    if (expref_get(&s->repo, x.ref, commit, e) < 0) {
+    if (expcommit_find(&s->repo, x.ref, commit, e) < 0) {
         return -1;
     }
     if (commit[0] == 0) {

@@ -3,6 +3,7 @@
 
 #include "err.h"
 #include "expqueue.h"
+#include "expcommit.h"
 #include "expref.h"
 #include "git.h"
 #include "gitindex.h"
@@ -262,13 +263,13 @@ int expapply_branch(const struct repo *r, struct arena *a, const char *name, con
     if (git_run(r, check, NULL, NULL) < 0) {
         return err_set(e, ERR_USAGE, "'%s' is no name for a branch of git", *branch);
     }
-    if (expref_get(r, ref, taken, e) < 0) {
+    if (expcommit_find(r, ref, taken, e) < 0) {
         return -1;
     }
     if (taken[0] != 0) {
         return err_set(e, ERR_USAGE, "Git branch '%s' already exists.", *branch);
     }
-    if (expref_get(r, x->ref, commit, e) < 0) {
+    if (expcommit_find(r, x->ref, commit, e) < 0) {
         return -1;
     }
     return expref_set(r, ref, commit, arena_printf(a, "dvc: Created from experiment '%s'", x->name),

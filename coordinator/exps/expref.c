@@ -311,11 +311,6 @@ void expref_others(struct arena *a, const struct expref_list *all, const struct 
 
 /* ---- changing ---- */
 
-int expref_get(const struct repo *r, const char *ref, char commit[65], struct err *e)
-{
-    return expcommit_find(r, ref, commit, e);
-}
-
 static int update_refs(const struct repo *r, struct str lines, struct err *e)
 {
     const char *const args[] = {"update-ref", "--no-deref", "--stdin", NULL};
@@ -330,8 +325,8 @@ int expref_remove(const struct repo *r, const struct expref_list *list, struct e
     if (list->count == 0) {
         return 0;
     }
-    if (expref_get(r, EXPREF_EXEC_APPLY, applied, e) < 0 ||
-        expref_get(r, EXPREF_EXEC_BRANCH, branch, e) < 0) {
+    if (expcommit_find(r, EXPREF_EXEC_APPLY, applied, e) < 0 ||
+        expcommit_find(r, EXPREF_EXEC_BRANCH, branch, e) < 0) {
         return -1;
     }
     strbuf_init(&lines);
@@ -375,7 +370,7 @@ int expref_rename(const struct repo *r, struct arena *a, const struct expref *x,
         return -1;
     }
     const char *ref = expcommit_ref(a, x->baseline, name);
-    if (expref_get(r, ref, taken, e) < 0) {
+    if (expcommit_find(r, ref, taken, e) < 0) {
         return -1;
     }
     if (taken[0] != 0 && !force) {

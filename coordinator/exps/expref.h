@@ -91,8 +91,6 @@ int expref_remove_remote(const struct repo *r, const char *remote, const struct 
 /* The ref gets another name. Where one has it: ERR_BUSY, unless `force`. */
 int expref_rename(const struct repo *r, struct arena *a, const struct expref *x, const char *name,
                   bool force, struct err *e);
-/* The commit of a ref; "" when there is none. */
-int expref_get(const struct repo *r, const char *ref, char commit[65], struct err *e);
 int expref_set(const struct repo *r, const char *ref, const char *commit, const char *message,
                struct err *e);
 
