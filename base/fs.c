@@ -96,6 +96,22 @@ static int read_open(int fd, const char *path, size_t max, struct strbuf *out, s
     }
 }
 
+ssize_t fs_read_full(int fd, void *to, size_t n)
+{
+    size_t got = 0;
+    while (got < n) {
+        ssize_t r = read(fd, (char *)to + got, n - got);
+        if (r < 0 && errno == EINTR) {
+            continue;
+        }
+        if (r <= 0) {
+            return r < 0 ? -1 : (ssize_t)got;
+        }
+        got += (size_t)r;
+    }
+    return (ssize_t)got;
+}
+
 int fs_read(const char *path, size_t max_bytes, struct strbuf *out, struct err *e)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);

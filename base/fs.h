@@ -26,6 +26,8 @@ bool fs_is_file(const char *path);
 
 /* Appends the whole file to `out`. ERR_LIMIT beyond max_bytes (0: 1 GiB). */
 int fs_read(const char *path, size_t max_bytes, struct strbuf *out, struct err *e);
+/* All `n` bytes, or fewer when the file ends before. -1 with errno. */
+ssize_t fs_read_full(int fd, void *to, size_t n);
 /* mode 0: 0666 by umask. */
 int fs_write_atomic(const char *path, const void *data, size_t n, mode_t mode, struct err *e);
 /* As fs_write_atomic, but leaves the file (and its mtime) alone when it already has this content.

@@ -44,23 +44,6 @@ static bool same_file(const struct stat *a, const struct stat *b)
            a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* All `n` bytes, or fewer when the file ends before. -1 with errno. */
-static ssize_t read_full(int fd, char *to, size_t n)
-{
-    size_t got = 0;
-    while (got < n) {
-        ssize_t r = read(fd, to + got, n - got);
-        if (r < 0 && errno == EINTR) {
-            continue;
-        }
-        if (r <= 0) {
-            return r < 0 ? -1 : (ssize_t)got;
-        }
-        got += (size_t)r;
-    }
-    return (ssize_t)got;
-}
-
 static int open_source(struct cas_put *p, struct err *e)
 {
     int fd = open(p->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
@@ -117,7 +100,7 @@ static int copy_small(const struct batch *b, struct cas_put *p, int fd, int64_t 
                       struct fs_temp *t, struct err *e)
 {
     char data[SMALL], hex[DIGEST_HEX_SIZE];
-    ssize_t n = read_full(fd, data, (size_t)p->st.st_size);
+    ssize_t n = fs_read_full(fd, data, (size_t)p->st.st_size);
     if (n < 0) {
         return err_sys(e, "cannot read '%s'", p->path);
     }

@@ -38,22 +38,6 @@ static bool is_text(const unsigned char *p, size_t n)
     return (double)odd / (double)(n ? n : 1) <= 0.30;
 }
 
-static ssize_t read_full(int fd, unsigned char *buf, size_t n)
-{
-    size_t got = 0;
-    while (got < n) {
-        ssize_t r = read(fd, buf + got, n - got);
-        if (r < 0 && errno == EINTR) {
-            continue;
-        }
-        if (r <= 0) {
-            return r < 0 ? -1 : (ssize_t)got;
-        }
-        got += (size_t)r;
-    }
-    return (ssize_t)got;
-}
-
 int content_md5_legacy(const char *abs_path, char hex[33], struct err *e)
 {
     int fd = open(abs_path, O_RDONLY | O_CLOEXEC);
@@ -64,7 +48,7 @@ int content_md5_legacy(const char *abs_path, char hex[33], struct err *e)
     struct digest d;
     ssize_t n;
     digest_init(&d, DIGEST_MD5);
-    while ((n = read_full(fd, buf, LEGACY_CHUNK)) > 0) {
+    while ((n = fs_read_full(fd, buf, LEGACY_CHUNK)) > 0) {
         size_t keep = (size_t)n;
         if (is_text(buf, keep)) {
             size_t to = 0;
