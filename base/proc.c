@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pwd.h>
 #include <signal.h>
 #include <spawn.h>
 #include <stdlib.h>
@@ -342,6 +343,19 @@ int proc_self_dir(struct strbuf *out, struct err *e)
     char *slash = strrchr(path, '/');
     strbuf_add(out, path, slash != NULL ? (size_t)(slash - path) : 0);
     return 0;
+}
+
+const char *proc_user_name(void)
+{
+    static const char *const variables[] = {"LOGNAME", "USER", "LNAME", "USERNAME"};
+    for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {
+        const char *name = getenv(variables[i]);
+        if (name && *name) {
+            return name;
+        }
+    }
+    const struct passwd *pw = getpwuid(getuid());
+    return pw ? pw->pw_name : "";
 }
 
 bool proc_alive(pid_t pid)

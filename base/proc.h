@@ -62,6 +62,8 @@ int proc_capture(const struct proc_options *opt, struct strbuf *out, struct strb
 int proc_exit_code(const struct proc_status *st);
 /* The folder of the running executable, for finding sibling programs. */
 int proc_self_dir(struct strbuf *out, struct err *e);
+/* Who runs it, as Python's getpass.getuser: LOGNAME, USER, LNAME, USERNAME, the password file; "" without any. */
+const char *proc_user_name(void);
 bool proc_alive(pid_t pid);
 /* A process of this group is there that has not ended. */
 bool proc_group_alive(pid_t group);

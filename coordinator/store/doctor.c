@@ -7,6 +7,7 @@
 #include "fs.h"
 #include "libyaml.h"
 #include "path.h"
+#include "proc.h"
 #include "repo.h"
 #include "value.h"
 
@@ -14,7 +15,6 @@
 #include <jansson.h>
 #include <mntent.h>
 #include <openssl/crypto.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -123,19 +123,6 @@ static struct value *remote_kinds(struct arena *a, const struct config *c)
     return list;
 }
 
-static const char *user_name(void)
-{
-    static const char *const variables[] = {"LOGNAME", "USER", "LNAME", "USERNAME"};
-    for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {
-        const char *name = getenv(variables[i]);
-        if (name && *name) {
-            return name;
-        }
-    }
-    const struct passwd *pw = getpwuid(getuid());
-    return pw ? pw->pw_name : "";
-}
-
 /* DVC names the folder after a hash of the root, the time of .dvc/tmp/btime and the user, as Python
  * prints them. NULL: no DVC was here yet. */
 static const char *site_cache_dir(struct arena *a, const struct repo *r)
@@ -152,7 +139,7 @@ static const char *site_cache_dir(struct arena *a, const struct repo *r)
     value_push(a, parts, value_null(a));
     value_push(a, parts,
                value_float(a, (double)st.st_mtim.tv_sec + 1e-9 * (double)st.st_mtim.tv_nsec));
-    value_push(a, parts, value_cstr(a, user_name()));
+    value_push(a, parts, value_cstr(a, proc_user_name()));
     value_push(a, parts, value_int(a, 3)); /* DVC's major version */
     value_push(a, parts, value_int(a, 0));
     struct strbuf text;

@@ -9,6 +9,7 @@
 #include "netremote.h"
 #include "num.h"
 #include "path.h"
+#include "proc.h"
 #include "sftpfile.h"
 #include "sftplist.h"
 #include "sftppool.h"
@@ -16,7 +17,6 @@
 #include "sshconfig.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -120,19 +120,6 @@ static int read_ssh_config(struct sftpremote *s, struct arena *a, struct sshconf
     return rc;
 }
 
-static const char *own_name(void)
-{
-    static const char *const variables[] = {"LOGNAME", "USER", "LNAME", "USERNAME"};
-    for (size_t i = 0; i < ARRAY_SIZE(variables); i++) {
-        const char *name = getenv(variables[i]);
-        if (name && *name) {
-            return name;
-        }
-    }
-    const struct passwd *pw = getpwuid(getuid());
-    return pw ? pw->pw_name : "";
-}
-
 static const char *expand(const struct sftpremote *s, const char *path)
 {
     struct arena *a = netremote_arena(s->remote);
@@ -195,7 +182,7 @@ static void take_ssh_config(struct sftpremote *s, const struct sshconfig *c)
 {
     struct sshlink_settings *l = &s->link;
     const char *user = netremote_setting(s->remote, "user");
-    l->user = user ? user : l->user ? l->user : c->user ? c->user : own_name();
+    l->user = user ? user : l->user ? l->user : c->user ? c->user : proc_user_name();
     l->address = c->hostname ? c->hostname : s->host;
     l->port = l->port ? l->port : c->port ? c->port : 22;
     l->known_hosts = c->known_hosts ? expand(s, c->known_hosts) : NULL;
