@@ -165,6 +165,14 @@ int par_threads(const struct par *p)
     return p != NULL ? p->threads : 1;
 }
 
+size_t par_spread(const struct par *p, size_t k, size_t count)
+{
+    size_t parts = (size_t)par_threads(p);
+    size_t longer = count % parts; /* so many parts have one item more */
+    size_t part = k % parts;
+    return part * (count / parts) + (part < longer ? part : longer) + k / parts;
+}
+
 static void wait_done(struct par *p)
 {
     for (int i = 0; i < SPIN_ROUNDS; i++) {

@@ -20,6 +20,9 @@ int par_threads(const struct par *p); /* NULL: 1 */
 /* Runs fn for items 0..count-1, handed out one by one in order; returns when all are done.
  * A NULL pool runs them here. */
 void par_for(struct par *p, size_t count, par_fn *fn, void *ctx);
+/* Item for the k-th turn of a loop whose neighbours get into each other's way (files of one folder: the kernel makes
+ * them one at a time): turns that follow each other are count / threads items apart. Every item has one turn. */
+size_t par_spread(const struct par *p, size_t k, size_t count);
 /*
  * Between items of any loop, the thread that started it calls poll(ctx), at most once in
  * `every_us`: how a transport that only moves inside its own calls goes on while a layer computes.

@@ -197,32 +197,42 @@ int cas_read_dir(struct cas *c, struct arena *a, struct cas_id id, struct dirobj
 
 /* ---- putting in ---- */
 
-int cas_make_dirs(struct cas *c, const char *md5, bool sync, struct err *e)
+int cas_make_folder(const struct cas *c, const char *path, struct err *e)
 {
-    char path[CAS_PATH_SIZE];
-    snprintf(path, sizeof(path), "%s/files/md5/%.2s", c->dir, md5);
     if (mkdir(path, 0777) < 0) {
         if (errno == EEXIST) {
-            return 0;
+            return 1;
         }
         if (fs_mkdirs(path, e) < 0) {
             return -1;
         }
     }
-    char parent[CAS_PATH_SIZE];
-    snprintf(parent, sizeof(parent), "%s/files/md5", c->dir);
-    if (sync && fs_sync_dir(parent, e) < 0) {
-        return -1;
+    if (!c->opt.shared) {
+        return 0;
     }
-    for (size_t n = strlen(path); c->opt.shared && n >= strlen(c->dir); n--) {
-        if (path[n] == '\0' || path[n] == '/') {
-            path[n] = '\0';
-            if (chmod(path, 02775) < 0 && errno != EPERM) {
-                return err_sys(e, "cannot set the mode of %s", path);
+    char part[CAS_PATH_SIZE];
+    snprintf(part, sizeof(part), "%s", path);
+    for (size_t n = strlen(part); n >= strlen(c->dir); n--) {
+        if (part[n] == '\0' || part[n] == '/') {
+            part[n] = '\0';
+            if (chmod(part, 02775) < 0 && errno != EPERM) {
+                return err_sys(e, "cannot set the mode of %s", part);
             }
         }
     }
     return 0;
+}
+
+int cas_make_dirs(struct cas *c, const char *md5, bool sync, struct err *e)
+{
+    char path[CAS_PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/files/md5/%.2s", c->dir, md5);
+    int rc = cas_make_folder(c, path, e);
+    if (rc != 0 || !sync) {
+        return rc < 0 ? -1 : 0;
+    }
+    *strrchr(path, '/') = '\0';
+    return fs_sync_dir(path, e);
 }
 
 int cas_temp_open(struct cas *c, struct fs_temp *t, mode_t mode, struct err *e)

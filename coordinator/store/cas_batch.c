@@ -3,11 +3,15 @@
  *
  * Two syncs a file (its content, its folder) cost more than everything else together: 10,000 files of 4 KB took
  * 46 s on a disk where the copies take 0.5 s. So a batch goes in three steps:
- *   copy   in parallel: read, hashed, written to files/md5/.nephron-*.tmp with mode 444
+ *   copy   in parallel: read, hashed, written with mode 444 to files/md5/.nephron-*.tmp/+<2>/<30> (with a sign, lest a
+ *          DVC that lists the cache meanwhile takes it for an object)
  *   sync   the whole file system, once
- *   name   rename to files/md5/<2>/<30>
- * and after the last batch the file system is synced once more, for the names. Few files are synced one by one: a
- * sync of all waits for other programs' data too. docs/decisions/0011.
+ *   name   a folder <2> that the cache does not have yet is renamed as a whole, the files of the others one by one
+ * and after the last batch the file system is synced once more, for the names. In 256 folders the threads do not
+ * wait for each other's turn in one, and a new cache or remote costs 256 renames instead of one a file.
+ *
+ * Few files have temp names of their own and are synced one by one: a sync of all waits for other programs' data
+ * too. docs/decisions/0011.
  */
 #include "cas_private.h"
 
@@ -24,10 +28,11 @@
 #include <unistd.h>
 
 #define SLICE 512                      /* a loop of threads */
-#define BATCH 8192                     /* files that wait for their names */
+#define BATCH 32768                    /* files that wait for their names */
 #define BATCH_BYTES ((int64_t)1 << 30) /* bytes likewise: a kill loses no more */
-#define FEW 16                         /* below: synced one by one */
-#define SMALL ((size_t)1 << 16)        /* read as a whole before anything is written */
+#define FOLDERS 256
+#define FEW 16                  /* below: synced one by one */
+#define SMALL ((size_t)1 << 16) /* read as a whole before anything is written */
 
 struct batch {
     struct cas *cas;
@@ -35,8 +40,22 @@ struct batch {
     char **temps; /* by item: what waits for its name, or NULL */
     bool objects; /* cas_copy_objects: md5 is the name that the content must have */
     bool sync_all;
-    size_t slice; /* first item of the loop under way */
+    size_t slice;        /* first item of the loop under way */
+    char waiting[4096];  /* the folder of what waits for its name; "": temp files of their own */
+    bool moved[FOLDERS]; /* folders of `waiting` that were renamed as a whole */
 };
+
+static unsigned folder_of(const struct cas_put *p)
+{
+    return (unsigned)strtoul((char[]){p->md5[0], p->md5[1], '\0'}, NULL, 16);
+}
+
+static void folder_name(unsigned folder, char out[3])
+{
+    out[0] = "0123456789abcdef"[folder >> 4];
+    out[1] = "0123456789abcdef"[folder & 15];
+    out[2] = '\0';
+}
 
 static bool same_file(const struct stat *a, const struct stat *b)
 {
@@ -95,6 +114,48 @@ static int close_temp(struct fs_temp *t, struct err *e)
     return close(fd) == 0 ? 0 : err_sys(e, "cannot write %s", t->path);
 }
 
+static int waiting_path(const struct batch *b, const struct cas_put *p, struct fs_temp *t,
+                        struct err *e)
+{
+    int n = snprintf(t->path, sizeof(t->path), "%s/+%.2s/%s", b->waiting, p->md5, p->md5 + 2);
+    return n < (int)sizeof(t->path) ? 0
+                                    : err_set(e, ERR_LIMIT, "the path of the cache is too long");
+}
+
+static int make_waiting_folder(const struct batch *b, const struct cas_put *p, struct err *e)
+{
+    char path[CAS_PATH_SIZE];
+    snprintf(path, sizeof(path), "%s/+%.2s", b->waiting, p->md5);
+    return cas_make_folder(b->cas, path, e) < 0 ? -1 : 0;
+}
+
+/* Under its later name, but in the folder of what waits. 1: the same content waits there already. */
+static int open_waiting(const struct batch *b, const struct cas_put *p, struct fs_temp *t,
+                        struct err *e)
+{
+    const int flags = O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC;
+    if (waiting_path(b, p, t, e) < 0) {
+        return -1;
+    }
+    t->fd = open(t->path, flags, CAS_OBJECT_MODE);
+    if (t->fd < 0 && errno == ENOENT) {
+        if (make_waiting_folder(b, p, e) < 0) {
+            return -1;
+        }
+        t->fd = open(t->path, flags, CAS_OBJECT_MODE);
+    }
+    if (t->fd < 0) {
+        int code = errno;
+        int rc = err_sys(e, "cannot write %s", t->path);
+        t->path[0] = '\0'; /* not ours */
+        return code == EEXIST ? 1 : rc;
+    }
+    if ((b->cas->umask & CAS_OBJECT_MODE) && fchmod(t->fd, CAS_OBJECT_MODE) < 0) {
+        return err_sys(e, "cannot set the mode of %s", t->path);
+    }
+    return 0;
+}
+
 /* A small file is written only when its object is missing. */
 static int copy_small(const struct batch *b, struct cas_put *p, int fd, int64_t now,
                       struct fs_temp *t, struct err *e)
@@ -111,10 +172,33 @@ static int copy_small(const struct batch *b, struct cas_put *p, int fd, int64_t 
     if (found(b, p, hex, now)) {
         return 0;
     }
-    if (cas_temp_open(b->cas, t, CAS_OBJECT_MODE, e) < 0) {
+    int rc =
+        b->waiting[0] ? open_waiting(b, p, t, e) : cas_temp_open(b->cas, t, CAS_OBJECT_MODE, e);
+    if (rc == 1) {
+        p->was_there = true;
+        err_clear(e);
+        return 0;
+    }
+    if (rc < 0 || fs_write_all(t->fd, data, (size_t)n, t->path, e) < 0) {
         return -1;
     }
-    return fs_write_all(t->fd, data, (size_t)n, t->path, e) < 0 ? -1 : close_temp(t, e);
+    return close_temp(t, e);
+}
+
+/* Its name is known only when it is written: from a temp name of its own to where the others wait. */
+static int let_wait(const struct batch *b, const struct cas_put *p, struct fs_temp *t,
+                    struct err *e)
+{
+    struct fs_temp to = {.fd = -1};
+    if (waiting_path(b, p, &to, e) < 0) {
+        return -1;
+    }
+    if (rename(t->path, to.path) < 0 &&
+        (errno != ENOENT || make_waiting_folder(b, p, e) < 0 || rename(t->path, to.path) < 0)) {
+        return err_sys(e, "cannot write %s", to.path);
+    }
+    *t = to;
+    return 0;
 }
 
 static int copy_big(const struct batch *b, struct cas_put *p, int fd, int64_t now,
@@ -129,7 +213,10 @@ static int copy_big(const struct batch *b, struct cas_put *p, int fd, int64_t no
         fs_temp_abort(t);
         return 0;
     }
-    return close_temp(t, e);
+    if (close_temp(t, e) < 0) {
+        return -1;
+    }
+    return b->waiting[0] ? let_wait(b, p, t, e) : 0;
 }
 
 /* *temp: the finished copy, or NULL when the object is there already. */
@@ -177,28 +264,48 @@ static void copy_one(void *ctx, size_t k, int thread)
     }
 }
 
+/* A folder that the cache has not yet comes there with all that is in it. */
+static void move_folder(void *ctx, size_t i, int thread)
+{
+    struct batch *b = ctx;
+    char from[CAS_PATH_SIZE], to[CAS_PATH_SIZE], two[3];
+    folder_name((unsigned)i, two);
+    snprintf(from, sizeof(from), "%s/+%s", b->waiting, two);
+    snprintf(to, sizeof(to), "%s/files/md5/%s", b->cas->dir, two);
+    b->moved[i] =
+        rename(from, to) == 0; /* it is there, or nothing waits: the files go one by one */
+}
+
+static int name_file(const struct batch *b, const struct cas_put *p, const char *temp,
+                     struct err *e)
+{
+    char path[CAS_PATH_SIZE];
+    cas_path_into(b->cas, path, (struct cas_id){p->md5, false});
+    /* the folder nearly always exists */
+    if (rename(temp, path) == 0) {
+        return 0;
+    }
+    if (errno == ENOENT) {
+        if (cas_make_dirs(b->cas, p->md5, !b->sync_all, e) < 0) {
+            return -1;
+        }
+        if (rename(temp, path) == 0 || (errno == ENOENT && fs_is_file(path))) {
+            return 0; /* two files of one content wait as one, and the other was faster */
+        }
+    }
+    return err_sys(e, "cannot write %s", path);
+}
+
 static void name_one(void *ctx, size_t k, int thread)
 {
     struct batch *b = ctx;
     size_t i = b->slice + k;
     struct cas_put *p = &b->puts[i];
     struct err e = ERR_INIT;
-    char path[CAS_PATH_SIZE];
     if (!b->temps[i]) {
         return;
     }
-    cas_path_into(b->cas, path, (struct cas_id){p->md5, false});
-    /* the folder nearly always exists */
-    int rc = rename(b->temps[i], path);
-    if (rc < 0 && errno == ENOENT) {
-        if (cas_make_dirs(b->cas, p->md5, !b->sync_all, &e) < 0) {
-            fail(p, &e);
-            return;
-        }
-        rc = rename(b->temps[i], path);
-    }
-    if (rc < 0) {
-        err_sys(&e, "cannot write %s", path);
+    if (!b->moved[folder_of(p)] && name_file(b, p, b->temps[i], &e) < 0) {
         fail(p, &e);
         return;
     }
@@ -226,19 +333,20 @@ static int sync_temps(const struct batch *b, size_t from, size_t to, struct err 
 
 static int sync_folders(const struct batch *b, size_t from, size_t to, struct err *e)
 {
-    bool dirs[256] = {false};
+    bool dirs[FOLDERS] = {false}, moved = false;
     for (size_t i = from; i < to; i++) {
-        const char *m = b->puts[i].md5;
         if (!b->puts[i].failed && !b->puts[i].was_there) {
-            dirs[strtoul((char[]){m[0], m[1], '\0'}, NULL, 16)] = true;
+            dirs[folder_of(&b->puts[i])] = true;
         }
     }
     int rc = 0;
-    for (unsigned d = 0; d < 256 && rc == 0; d++) {
-        const char two[3] = {"0123456789abcdef"[d >> 4], "0123456789abcdef"[d & 15], '\0'};
+    for (unsigned d = 0; d < FOLDERS && rc == 0; d++) {
+        char two[3];
+        folder_name(d, two);
+        moved = moved || b->moved[d];
         rc = dirs[d] ? cas_sync_object_dir(b->cas, two, e) : 0;
     }
-    return rc;
+    return rc == 0 && moved ? cas_sync_object_dir(b->cas, "", e) : rc;
 }
 
 static int first_failure(const struct batch *b, size_t from, size_t to, struct err *e)
@@ -261,6 +369,10 @@ static int flush(struct batch *b, struct par *par, size_t from, size_t to, size_
     b->sync_all = fresh >= FEW && fs_can_sync_all(b->cas->dir);
     if (sync_temps(b, from, to, e) < 0) {
         return -1;
+    }
+    memset(b->moved, 0, sizeof(b->moved));
+    if (b->waiting[0]) {
+        par_for(par, FOLDERS, move_folder, b);
     }
     b->slice = from;
     par_for(par, to - from, name_one, b);
@@ -307,13 +419,26 @@ static int run(struct batch *b, struct par *par, size_t count, struct err *e)
     return rc == 0 && names_open ? fs_sync_all(b->cas->dir, e) : rc;
 }
 
+static int name_waiting(struct batch *b, size_t count, struct err *e)
+{
+    char beside[CAS_PATH_SIZE];
+    snprintf(beside, sizeof(beside), "%s/files/md5/objects", b->cas->dir);
+    return count < FEW ? 0 : fs_temp_name(b->waiting, sizeof(b->waiting), beside, e);
+}
+
 static int put_all(struct cas *c, struct par *par, struct cas_put *puts, size_t count, bool objects,
                    struct err *e)
 {
     struct batch b = {.cas = c, .puts = puts, .objects = objects};
+    if (name_waiting(&b, count, e) < 0) {
+        return -1;
+    }
     b.temps = xcalloc(count + 1, sizeof(*b.temps));
     int rc = run(&b, par, count, e);
     free(b.temps);
+    if (b.waiting[0]) {
+        fs_remove_tree(b.waiting, NULL);
+    }
     return rc;
 }
 

@@ -23,8 +23,9 @@ void cas_path_into(const struct cas *c, char out[CAS_PATH_SIZE], struct cas_id i
 int cas_temp_open(struct cas *c, struct fs_temp *t, mode_t mode, struct err *e);
 /* cas_has, and the object's stat; its mode may be 444 only now. */
 bool cas_stat(struct cas *c, struct cas_id id, struct stat *st);
-/* The folder of an object; cache.shared wants setgid and group write on the way. sync: its name is durable on
- * return. */
+/* A folder in the cache; cache.shared wants setgid and group write on the way. 1: it was there. */
+int cas_make_folder(const struct cas *c, const char *path, struct err *e);
+/* The folder of an object. sync: its name is durable on return. */
 int cas_make_dirs(struct cas *c, const char *md5, bool sync, struct err *e);
 int cas_sync_object_dir(struct cas *c, const char *md5, struct err *e);
 /* From an open file into a temp file, hashed on the way. */

@@ -223,6 +223,19 @@ void store_note(struct store *s, enum store_note_kind kind, const char *fmt, ...
     strbuf_release(&text);
 }
 
+struct apart {
+    const struct par *par;
+    par_fn *fn;
+    void *ctx;
+    size_t count;
+};
+
+static void run_apart(void *ctx, size_t k, int thread)
+{
+    const struct apart *x = ctx;
+    x->fn(x->ctx, par_spread(x->par, k, x->count), thread);
+}
+
 void store_par_for(struct store *s, size_t count, par_fn *fn, void *ctx)
 {
     struct store_private *p = s->priv;
@@ -234,7 +247,8 @@ void store_par_for(struct store *s, size_t count, par_fn *fn, void *ctx)
     if (!p->par) {
         p->par = par_new(p->jobs);
     }
-    par_for(p->par, count, fn, ctx);
+    struct apart x = {p->par, fn, ctx, count};
+    par_for(p->par, count, run_apart, &x);
     pthread_mutex_unlock(&p->par_lock);
 }
 

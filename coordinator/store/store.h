@@ -76,7 +76,8 @@ struct repo *store_enter(struct store *s, struct repo *view);
 /* printf to the note function. */
 void store_note(struct store *s, enum store_note_kind kind, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
-/* Runs a loop on the store's threads; on the caller alone while another thread uses them. */
+/* Runs a loop on the store's threads, each in a part of the items of its own (par_spread): these are mostly files. On
+ * the caller alone while another thread uses them. */
 void store_par_for(struct store *s, size_t count, par_fn *fn, void *ctx);
 
 /* A repo path as people read it: from the current folder; absolute outside of the repository (DVC's

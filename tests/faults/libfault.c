@@ -354,7 +354,7 @@ static void put(const void *data, size_t n)
 
 /*
  * One record: "op inode offset length-of-a length-of-b length-of-data\n", then a (path), b (second path), data.
- *   create a           mkdir a             unlink a       rmdir a       rename a b      link a b     symlink a b (a the name)
+ *   create a (offset: its mode)   mkdir a             unlink a       rmdir a       rename a b      link a b     symlink a b (a the name)
  *   write inode off    truncate inode off  sync inode     syncdir a     syncall a    mode inode mode
  *   print data (what a nephron wrote to its stdout)
  */
@@ -418,7 +418,8 @@ static int open_any(int at, const char *path, int flags, mode_t mode)
     int saved = errno;
     if (log) {
         if (fd >= 0 && !was) {
-            record("create", inode_of(fd), 0, full, "", NULL, 0);
+            fstat(fd, &st);
+            record("create", st.st_ino, st.st_mode & 07777, full, "", NULL, 0);
         } else if (fd >= 0 && (flags & O_TRUNC) != 0 && S_ISREG(st.st_mode)) {
             record("truncate", inode_of(fd), 0, "", "", NULL, 0);
         }

@@ -43,6 +43,8 @@ def repository(top, log):
         f.write("data " * 200)
     with open(top + "/big", "w") as f:
         f.write("many words\n" * 3000)
+    for i in range(0, 256, 2):  # the others come as a whole
+        os.makedirs(top + "/.dvc/cache/files/md5/%02x" % i)
     os.makedirs(top + "/many/below")
     for i in range(20):  # enough to be synced together
         with open(top + "/many/%s%d" % ("below/" if i % 2 else "", i), "w") as f:
@@ -112,7 +114,7 @@ class Disk:
     def apply(self, record):
         op, number, offset, a, b, data = record
         if op == "create":
-            node = self.files[number] = Inode(number, "file")
+            node = self.files[number] = Inode(number, "file", mode=offset)
             self.change((a, node))
         elif op == "mkdir":
             self.change((a, Inode(0, "folder")))

@@ -41,6 +41,26 @@ static void every_item_runs_once(void **state)
     assert_int_equal(s.calls, 5);
 }
 
+static void spread_turns_take_every_item_once_and_apart(void **state)
+{
+    for (int threads = 1; threads <= 4; threads++) {
+        struct par *p = par_new(threads);
+        for (size_t count = 0; count < 50; count++) {
+            unsigned seen[50] = {0};
+            for (size_t k = 0; k < count; k++) {
+                seen[par_spread(p, k, count)]++;
+            }
+            for (size_t i = 0; i < count; i++) {
+                assert_int_equal(seen[i], 1);
+            }
+        }
+        if (threads > 1) {
+            assert_int_equal(par_spread(p, 1, 48) - par_spread(p, 0, 48), 48 / threads);
+        }
+        par_free(p);
+    }
+}
+
 struct polls {
     struct par *p;
     unsigned calls;
@@ -116,6 +136,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_item_runs_once),
+        cmocka_unit_test(spread_turns_take_every_item_once_and_apart),
         cmocka_unit_test(the_starting_thread_polls_between_items),
         cmocka_unit_test(philox_known_answers),
         cmocka_unit_test(streams_are_named_and_apart),

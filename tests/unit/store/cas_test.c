@@ -221,10 +221,84 @@ static void many_threads(void **state)
     cas_close(x.c);
 }
 
+#define MANY 200
+
+/* MANY small files of MANY / 2 contents and four big ones of one content. */
+static void write_many(struct place *t)
+{
+    static char big[100001];
+    memset(big, 'b', sizeof(big) - 1);
+    for (int i = 0; i < MANY; i++) {
+        char name[32], text[32];
+        snprintf(name, sizeof(name), "many/%d", i);
+        snprintf(text, sizeof(text), "text %d", i / 2);
+        place_write(t, name, i < 4 ? big : text);
+    }
+}
+
+static void *put_many(void *arg)
+{
+    struct crowd *x = arg;
+    static _Thread_local struct err e;
+    struct cas_put puts[MANY];
+    static _Thread_local char paths[MANY][128];
+    memset(puts, 0, sizeof(puts));
+    for (int i = 0; i < MANY; i++) {
+        snprintf(paths[i], sizeof(paths[i]), "%s/many/%d", x->t->root, i);
+        puts[i].path = paths[i];
+    }
+    struct par *par = par_new(3);
+    int rc = cas_put_files(x->c, par, puts, MANY, &e);
+    par_free(par);
+    for (int i = 0; i < MANY && rc == 0; i++) {
+        rc = cas_has(x->c, (struct cas_id){puts[i].md5, false}, true) ? 0 : -1;
+    }
+    return rc < 0 ? arg : NULL;
+}
+
+static int count_object(void *ctx, struct cas_id id, const char *path, int64_t size, struct err *e)
+{
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0444);
+    ++*(int *)ctx;
+    return 0;
+}
+
+/* Some folders of objects are there, others come as a whole; two batches meet in both; equal files are one object. */
+static void batches(void **state)
+{
+    struct place *t = *state;
+    struct crowd x = {t, open_cas(t, NULL), {0}};
+    write_many(t);
+    for (int i = 0; i < 128; i++) {
+        char dir[64];
+        snprintf(dir, sizeof(dir), "cache/files/md5/%02x", i);
+        assert_int_equal(fs_mkdirs(place_path(t, dir), &t->e), 0);
+    }
+    pthread_t other;
+    assert_int_equal(pthread_create(&other, NULL, put_many, &x), 0);
+    assert_null(put_many(&x));
+    void *failed;
+    pthread_join(other, &failed);
+    assert_null(failed);
+    int objects = 0;
+    assert_int_equal(cas_each(x.c, false, count_object, &objects, &t->e), 0);
+    assert_int_equal(objects, MANY / 2 - 2 + 1);
+    char **names;
+    size_t count;
+    assert_int_equal(fs_list(&t->a, place_path(t, "cache/files/md5"), &names, &count, &t->e), 0);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(strlen(names[i]), 2); /* nothing else is left */
+    }
+    cas_close(x.c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {PLACE_TEST(put_and_link_out), PLACE_TEST(wrong_objects),
                                        PLACE_TEST(expected_content), PLACE_TEST(links),
-                                       PLACE_TEST(folders),          PLACE_TEST(many_threads)};
+                                       PLACE_TEST(folders),          PLACE_TEST(many_threads),
+                                       PLACE_TEST(batches)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
