@@ -27,6 +27,13 @@ void digest_update(struct digest *d, const void *data, size_t n);
 void digest_final(struct digest *d, char hex[DIGEST_HEX_SIZE]);
 
 void digest_buffer(enum digest_kind kind, const void *data, size_t n, char hex[DIGEST_HEX_SIZE]);
+/* MD5 of many texts that are in memory, 16 at a time in the lanes of vectors: several times as fast as one by one. */
+struct digest_job {
+    const void *data;
+    size_t n;
+    char hex[33]; /* out */
+};
+void digest_md5_many(struct digest_job *jobs, size_t count);
 /* *size may be NULL. Memory does not depend on the file's size. */
 int digest_file(enum digest_kind kind, const char *path, char hex[DIGEST_HEX_SIZE], uint64_t *size,
                 struct err *e);

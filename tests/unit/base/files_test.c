@@ -118,6 +118,28 @@ static void digests_match_known_values(void **state)
     assert_int_equal(size, 3);
 }
 
+/* Every length about the ends of blocks, in lanes that are at different places, from one text to more than fill the lanes. */
+static void digests_of_many_are_those_of_each(void **state)
+{
+    static unsigned char data[20000];
+    static struct digest_job jobs[400];
+    for (size_t i = 0; i < sizeof(data); i++) {
+        data[i] = (unsigned char)(i * 31 + i / 251);
+    }
+    for (size_t count = 0; count <= 400; count += count < 40 ? 1 : 60) {
+        for (size_t i = 0; i < count; i++) {
+            size_t n = i % 3 == 0 ? i * 43 % 15000 : i < 200 ? i : 4096 + i;
+            jobs[i] = (struct digest_job){.data = data + i * 7, .n = n};
+        }
+        digest_md5_many(jobs, count);
+        for (size_t i = 0; i < count; i++) {
+            char hex[DIGEST_HEX_SIZE];
+            digest_buffer(DIGEST_MD5, jobs[i].data, jobs[i].n, hex);
+            assert_string_equal(jobs[i].hex, hex);
+        }
+    }
+}
+
 /* Bytes that differ from chunk to chunk, so that chunks in another order do not pass. */
 static void write_numbers(const char *path, uint32_t count)
 {
@@ -202,6 +224,7 @@ int main(void)
         cmocka_unit_test(temp_files_of_dead_processes_go_with_the_next_write),
         cmocka_unit_test(removal_follows_no_link),
         cmocka_unit_test(digests_match_known_values),
+        cmocka_unit_test(digests_of_many_are_those_of_each),
         cmocka_unit_test(big_copies_are_hashed_beside),
         cmocka_unit_test(children_are_captured),
         cmocka_unit_test(groups_are_killed_and_folders_entered),
