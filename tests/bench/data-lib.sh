@@ -1,5 +1,7 @@
 # Shared by the scripts on data; source it after bench-lib.sh. Both sides work on copies of one folder, in one file system; what a step
-# no longer needs is moved aside, not deleted: a file system may look long for room where files have just gone.
+# no longer needs is moved aside, not deleted: a file system may look long for room where files have just gone. For that reason a second run
+# in one file system can be several times slower than the first, on both sides: BENCH_DIR on a fresh one (a loop mount of
+# `mkfs.ext4 -i 4096` of 9 GB will do) gives steady figures.
 dvc_program
 dir=$(mktemp -d "${BENCH_DIR:-${TMPDIR:-/tmp}}/nephron-bench.XXXXXX") || exit 1
 trap 'rm -rf "$dir"' EXIT
