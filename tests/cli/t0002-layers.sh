@@ -42,12 +42,12 @@ test_expect_success '... a wrong include, a stranger of a library and an unknown
     grep -F "base/err.c:2: <mpi.h> belongs to worker" found && grep -F "folder nn has no line" found
 '
 
-test_expect_success 'file names are unique, guards have their form' '
+test_expect_success 'file names and numbers of tests are unique, guards have their form' '
     rule names
 '
-test_expect_success '... the same name twice and a wrong guard are found' '
-    plant && echo >tree/base/run.c && echo >tree/track/run.c && echo >tree/base/odd.h &&
-    finds names "run.c: " && grep -F "base/odd.h: the guard is not NEPHRON_ODD_H" found
+test_expect_success '... the same name twice, a number twice and a wrong guard are found' '
+    plant && echo >tree/base/run.c && echo >tree/track/run.c && echo >tree/base/odd.h && echo >tree/tests/t0100-a.sh && echo >tree/tests/lint/t0100-b.sh &&
+    finds names "run.c: " && grep -F "base/odd.h: the guard is not NEPHRON_ODD_H" found && grep -F "t0100-b.sh has the same number" found
 '
 
 test_expect_success 'headers compile alone' '

@@ -4,7 +4,7 @@
   structure.py CHECK… [--root DIR] [--build DIR]
 
   includes   a folder includes only what its line in layers.txt allows; library headers have one owner
-  names      file names are unique; guards are NEPHRON_NOUN_H
+  names      file names are unique, and so are the numbers of tests; guards are NEPHRON_NOUN_H
   headers    each header compiles alone
   banned     base/banned.h is included before every file of the product and refuses every call of the list (needs --build)
   symbols    exported symbols begin with the noun of their file; no exported variable can be written to (needs --build)
@@ -96,6 +96,11 @@ def names(tree):
         guard = "NEPHRON_" + re.sub(r"\W", "_", base[:-2]).upper() + "_H"
         if base.endswith(".h") and not is_template(text) and f"#ifndef {guard}\n#define {guard}\n" not in text:
             yield f"{name}: the guard is not {guard}"
+    numbers = {}
+    for path in sorted((tree.root / "tests").rglob("t[0-9][0-9][0-9][0-9]-*.sh")):
+        other = numbers.setdefault(path.name[:5], path.name)
+        if other != path.name:
+            yield f"{path.relative_to(tree.root)}: {other} has the same number"
 
 
 def headers(tree):
