@@ -189,27 +189,35 @@ bool ignore_pattern_compile(struct arena *a, struct str line, struct ignore_patt
     return true;
 }
 
-static bool match_from(const struct ignore_pattern *p, size_t i, struct str path, bool is_dir);
+/* NEVER: not here, and at no deeper place either. Once the segments up to a second ** have matched, the first one need not
+ * be tried at deeper places: whatever follows the second finds there only less. Without this, time is exponential in the
+ * number of **. */
+enum match { NO, YES, NEVER };
+
+static enum match match_from(const struct ignore_pattern *p, size_t i, struct str path,
+                             bool is_dir);
 
 /* `**`: nothing, or any number of whole components; at the end at least one. */
-static bool match_any_depth(const struct ignore_pattern *p, size_t i, struct str path, bool is_dir)
+static enum match match_any_depth(const struct ignore_pattern *p, size_t i, struct str path,
+                                  bool is_dir)
 {
     if (i + 1 == p->count) {
-        return path.n > 0 || (is_dir && i > 0);
+        return path.n > 0 || (is_dir && i > 0) ? YES : NEVER;
     }
     for (;;) {
-        if (match_from(p, i + 1, path, is_dir)) {
-            return true;
+        enum match m = match_from(p, i + 1, path, is_dir);
+        if (m != NO) {
+            return m;
         }
         const char *slash = memchr(path.p, '/', path.n);
         if (slash == NULL) {
-            return false;
+            return NEVER;
         }
         path = (struct str){slash + 1, path.n - (size_t)(slash + 1 - path.p)};
     }
 }
 
-static bool match_from(const struct ignore_pattern *p, size_t i, struct str path, bool is_dir)
+static enum match match_from(const struct ignore_pattern *p, size_t i, struct str path, bool is_dir)
 {
     const struct ignore_segment *seg = &p->segments[i];
     if (seg->is_any_depth) {
@@ -218,15 +226,16 @@ static bool match_from(const struct ignore_pattern *p, size_t i, struct str path
     const char *slash = memchr(path.p, '/', path.n);
     struct str name = {path.p, slash != NULL ? (size_t)(slash - path.p) : path.n};
     if (name.n == 0 || !(seg->is_literal ? str_eq(seg->text, name) : glob_match(seg->text, name))) {
-        return false;
+        return NO;
     }
     bool below = slash != NULL; /* the component matched is a folder */
     if (i + 1 == p->count) {
-        return below || is_dir || !p->dir_only;
+        return below || is_dir || !p->dir_only ? YES : NO;
     }
     if (!below) {
         /* "a/" + "**" against the folder a itself */
-        return i + 2 == p->count && p->segments[i + 1].is_any_depth && is_dir;
+        bool itself = i + 2 == p->count && p->segments[i + 1].is_any_depth && is_dir;
+        return itself ? YES : NO;
     }
     return match_from(p, i + 1, (struct str){slash + 1, path.n - name.n - 1}, is_dir);
 }
@@ -236,7 +245,7 @@ bool ignore_pattern_test(const struct ignore_pattern *p, struct str path, bool i
     if (p->matches_all) {
         return true;
     }
-    return match_from(p, 0, path, is_dir);
+    return match_from(p, 0, path, is_dir) == YES;
 }
 
 struct str ignore_pattern_name(const struct ignore_pattern *p, bool *anchored)
