@@ -12,6 +12,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 
 BIN = os.environ["NEPHRON_BIN_DIR"]
 LIB = os.environ["NEPHRON_FAULT_LIB"]
@@ -174,19 +175,21 @@ def torn(repo):
 
 
 class Report:
-    """Counts cases and failures, each with the words that repeat it."""
+    """Counts cases and failures, each with the words that repeat it. Threads may share one."""
 
     def __init__(self):
         self.cases = self.failed = 0
+        self.lock = threading.Lock()
 
     def case(self, label, problems):
-        self.cases += 1
-        if problems:
-            self.failed += 1
-            print("FAIL %s" % label)
-            for text in problems:
-                print("     " + text.rstrip().replace("\n", "\n     "))
-            sys.stdout.flush()
+        with self.lock:
+            self.cases += 1
+            if problems:
+                self.failed += 1
+                print("FAIL %s" % label)
+                for text in problems:
+                    print("     " + text.rstrip().replace("\n", "\n     "))
+                sys.stdout.flush()
         return not problems
 
     def end(self):

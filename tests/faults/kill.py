@@ -12,7 +12,9 @@
 NEPHRON_FAULTS_ALL=1: ten times as many kills in the loop.
 """
 
+import concurrent.futures
 import os
+import random
 import re
 import shutil
 import signal
@@ -26,7 +28,8 @@ from faultlib import (ALL, ENV, NEPHRON, WRITING, Report, Shim, difference, fres
 CALLS = "unlink,rmdir,chmod," + WRITING
 
 
-def pipeline(top, stages, log):
+def pipeline(top, stages):
+    """Each command notes in ../log that it ran."""
     os.makedirs(top)
     run(["git", "init", "-q", "."], top)
     must(nephron(["init", "-q"], top), "init")
@@ -36,9 +39,9 @@ def pipeline(top, stages, log):
         f.write("stages:\n")
         for i in range(stages):
             dep = "in" if i < 3 and stages > 3 or i == 0 else "o%d" % (i - (3 if stages > 3 else 1))
-            f.write("  s%d:\n    cmd: echo x >> %s/s%d; sleep %g; mkdir -p o%d; cat in > o%d/f; echo %d > o%d/g\n"
+            f.write("  s%d:\n    cmd: echo x >> ../log/s%d; sleep %g; mkdir -p o%d; cat in > o%d/f; echo %d > o%d/g\n"
                     "    deps: [%s]\n    outs: [o%d]\n"
-                    % (i, log, i, 0.02 if stages > 3 else 0, i, i, i, i, dep, i))
+                    % (i, i, 0.02 if stages > 3 else 0, i, i, i, i, dep, i))
 
 
 def runs(log):
@@ -114,7 +117,7 @@ def each(folder, report, rng, only):
     log, template, repo = folder + "/log", folder + "/template", folder + "/repo"
     shim = Shim(folder)
     fresh_log(log)
-    pipeline(template, 3, log)
+    pipeline(template, 3)
     fresh(template, repo)
     must(nephron(["repro", "-q"], repo), "repro")
     oracle = tree(repo, any_order=True)
@@ -171,44 +174,54 @@ def strike(leader, what):
 EXITS = {"session": (-9, 137), "coordinator": (-9, 137), "stage": (-9, 1, 255, 0), "interrupt": (130, 1, 255)}
 
 
+def turn(folder, template, oracle, report, rng, label):
+    """Thirty stages, killed until they are through."""
+    log, repo = folder + "/log", folder + "/repo"
+    fresh_log(log)
+    fresh(template, repo)
+    jobs, kills, before, done = rng.choice([1, 3]), 0, {}, False
+    while not done and kills < 200:
+        p = subprocess.Popen([NEPHRON, "repro", "-j", str(jobs)], cwd=repo, env=ENV, stdin=subprocess.DEVNULL,
+                             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+        try:
+            p.wait(timeout=rng.uniform(0.01, 0.2) + 0.01 * kills)
+            what, done = "nothing", p.returncode == 0
+        except subprocess.TimeoutExpired:
+            what = rng.choice(["session", "session", "coordinator", "stage", "interrupt"])
+            strike(p.pid, what)
+            if what == "stage":  # that one fails, or was the guard; the run is not over for long
+                time.sleep(0.05)
+                strike(p.pid, "coordinator")
+        err = p.communicate(timeout=60)[1].decode(errors="replace")
+        kills += what != "nothing"
+        problems = []
+        if p.returncode != 0 and p.returncode not in EXITS.get(what, ()):
+            problems.append("exit %s after: %s" % (p.returncode, what))
+        else:
+            more, before = check(repo, log, before)
+            problems += more
+        if problems:
+            problems.append("it said: " + err[-500:])
+        if not report.case("%s kill %d (%s)" % (label, kills, what), problems):
+            return
+    report.case("%s end" % label, finish(repo, log, oracle, before, kills * jobs, 30))
+    print("%s: -j %d, %d kills" % (label, jobs, kills))
+
+
 def loop(folder, report, rng):
     folder += "/loop"
     log, template, repo = folder + "/log", folder + "/template", folder + "/repo"
     fresh_log(log)
-    pipeline(template, 30, log)
+    pipeline(template, 30)
     fresh(template, repo)
     must(nephron(["repro", "-q", "-j", "2"], repo), "repro")
     oracle = tree(repo, any_order=True)
-    for turn in range(40 if ALL else 4):
-        fresh_log(log)
-        fresh(template, repo)
-        jobs, kills, before, done = rng.choice([1, 3]), 0, {}, False
-        while not done and kills < 200:
-            p = subprocess.Popen([NEPHRON, "repro", "-j", str(jobs)], cwd=repo, env=ENV, stdin=subprocess.DEVNULL,
-                                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
-            try:
-                p.wait(timeout=rng.uniform(0.01, 0.2) + 0.01 * kills)
-                what, done = "nothing", p.returncode == 0
-            except subprocess.TimeoutExpired:
-                what = rng.choice(["session", "session", "coordinator", "stage", "interrupt"])
-                strike(p.pid, what)
-                if what == "stage":  # that one fails, or was the guard; the run is not over for long
-                    time.sleep(0.05)
-                    strike(p.pid, "coordinator")
-            err = p.communicate(timeout=60)[1].decode(errors="replace")
-            kills += what != "nothing"
-            problems = []
-            if p.returncode != 0 and p.returncode not in EXITS.get(what, ()):
-                problems.append("exit %s after: %s" % (p.returncode, what))
-            else:
-                more, before = check(repo, log, before)
-                problems += more
-            if problems:
-                problems.append("it said: " + err[-500:])
-            if not report.case("loop turn %d kill %d (%s)" % (turn, kills, what), problems):
-                return
-        report.case("loop turn %d end" % turn, finish(repo, log, oracle, before, kills * jobs, 30))
-        print("turn %d: -j %d, %d kills" % (turn, jobs, kills))
+    # Turns are mostly waiting, so they go on at the same time, each with moments of its own.
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        turns = [pool.submit(turn, "%s/%d" % (folder, n), template, oracle, report, random.Random(rng.random()),
+                             "loop turn %d" % n) for n in range(40 if ALL else 4)]
+    for t in turns:
+        t.result()
 
 
 def main():

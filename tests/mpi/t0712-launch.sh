@@ -124,14 +124,14 @@ test_expect_success 'kill -9 of a random rank, four times: the weights of the un
 
 for sig in USR1:85 INT:130 TERM:143; do
     test_expect_success "SIG${sig%:*}: a checkpoint and exit ${sig#*:}, well before mpirun would kill" '
-        at told && { in_background nephron launch -- mpirun -n 2 --oversubscribe "$N" train 2>../err; } && job=$! &&
+        at told && rm -f ../err && { in_background nephron launch -- mpirun -n 2 --oversubscribe "$N" train 2>../err; } && job=$! &&
         wait_until grep -q "^epoch" ../err && kill -'${sig%:*}' $job && { wait $job; test $? = '${sig#*:}'; } &&
         grep "stopped by signal [0-9]* after step" ../err && has_checkpoint .
     '
 done
 
 test_expect_success 'and four ranks, then one, go on to the weights of the undisturbed training' '
-    at told && { in_background nephron launch -- mpirun -n 4 --oversubscribe "$N" train 2>../err; } && job=$! &&
+    at told && rm -f ../err && { in_background nephron launch -- mpirun -n 4 --oversubscribe "$N" train 2>../err; } && job=$! &&
     wait_until grep -q "^epoch" ../err && grep "resuming after step" ../err && kill -USR1 $job && { wait $job; test $? = 85; } &&
     "$N" train 2>../err && grep "resuming after step" ../err &&
     weights artifacts/training/model.pth >../actual && test_cmp ../expect ../actual

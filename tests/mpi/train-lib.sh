@@ -42,7 +42,8 @@ small_repo() {
     )
 }
 
-# Until `$@` holds, a minute or two.
+# Until `$@` holds, a minute or two. What a process in the background writes to is removed before it starts: else the words of
+# an earlier one count.
 wait_until() {
     n=0
     until "$@" 2>/dev/null; do
