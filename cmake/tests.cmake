@@ -5,6 +5,21 @@ if(NEPHRON_TESTS)
   pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 endif()
 
+# Seconds of the slow ones, on two cores. A fresh build tree knows no times: without these, long tests would be left for
+# the end, where no other is there to run beside them.
+set(NEPHRON_COSTS
+  t0292-corpus-commands 115 t0770-train-scale 60 t0700-train-ranks 60 nn_aarch64 40 t0712-launch 60 t0713-checkpoints 50
+  t0711-gangs 42 fault_sweep 39 fault_kill 20 t0290-corpus 30 nn_model_bits_test 30 nn_phantom_test 10)
+
+function(nephron_test_cost name)
+  list(FIND NEPHRON_COSTS ${name} at)
+  if(NOT at EQUAL -1)
+    math(EXPR at "${at} + 1")
+    list(GET NEPHRON_COSTS ${at} cost)
+    set_tests_properties(${name} PROPERTIES COST ${cost})
+  endif()
+endfunction()
+
 # What all tests have: labels and seconds, given or else the default, and the cores it wants ("": one).
 function(nephron_test_properties name labels default_labels timeout default_timeout processors)
   if(NOT labels)
@@ -17,6 +32,7 @@ function(nephron_test_properties name labels default_labels timeout default_time
   if(processors)
     set_tests_properties(${name} PROPERTIES PROCESSORS ${processors})
   endif()
+  nephron_test_cost(${name})
 endfunction()
 
 # nephron_unit_test(NAME SOURCES x_test.c LINK libs… [LABELS …] [TIMEOUT s] [PROCESSORS n])

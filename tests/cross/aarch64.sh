@@ -23,7 +23,7 @@ done
 for test in shard dense plain_kernels batchnorm conv; do
     # -O1: the vectoriser of gcc 12.2 fails on a loop of dense_test.c
     # shellcheck disable=SC2086
-    $cc -O1 $flags -static -o "$dir/$test" "$source/tests/unit/nn/${test}_test.c" "$dir"/*.o -lm \
+    $cc -O1 $flags -DNEPHRON_EMULATED=1 -static -o "$dir/$test" "$source/tests/unit/nn/${test}_test.c" "$dir"/*.o -lm \
         -lpthread
     echo "# $test"
     qemu-aarch64 "$dir/$test"

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 /* As much of cmocka as the kernel tests use, for machines that have no cmocka library: the first
  * failure ends the program. */
@@ -30,8 +31,10 @@ static inline int cross_run(const struct CMUnitTest *tests, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         void *state = NULL;
+        clock_t begin = clock();
         tests[i].run(&state);
-        printf("ok %zu %s\n", i + 1, tests[i].name);
+        printf("ok %zu %s, %.1f s of processors\n", i + 1, tests[i].name,
+               (double)(clock() - begin) / CLOCKS_PER_SEC);
     }
     return 0;
 }
