@@ -5,6 +5,7 @@ nephron_cli_test(t0312-status.sh)
 nephron_cli_test(t0313-revisions.sh)
 nephron_cli_test(t0315-budget.sh)
 nephron_cli_test(t0316-concurrent.sh)
+nephron_cli_test(t0317-threads.sh)
 # Beside the real DVC: tracked data and pipelines.
 nephron_cli_test(t0320-edit.sh)
 nephron_cli_test(t0321-diff.sh)
