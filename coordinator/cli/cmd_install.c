@@ -3,14 +3,18 @@
 #include "cmd.h"
 
 #include "alloc.h"
+#include "dvcmerge.h"
 #include "err.h"
 #include "fs.h"
 #include "githooks.h"
+#include "path.h"
 #include "session.h"
 #include "sync.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 int cmd_install(int argc, char **argv)
 {
@@ -24,7 +28,8 @@ int cmd_install(int argc, char **argv)
     const struct opt_spec spec = {.usage = "nephron install [OPTION]...",
                                   .about = "Installs git hooks: `git checkout` checks data out, "
                                            "`git commit` prints the status, `git push` pushes "
-                                           "data first.",
+                                           "data first, `git merge` merges .dvc files of folders "
+                                           "that .gitattributes gives merge=dvc.",
                                   .examples =
                                       "  nephron install\n  nephron install --use-pre-commit-tool",
                                   .options = options};
@@ -38,8 +43,7 @@ int cmd_install(int argc, char **argv)
     if (session_open(&s, SESSION_REPO, quiet, &e) < 0) {
         return session_fail(&e, 1);
     }
-    int rc = tool ? githooks_install_tool(&s.repo, &s.arena, &e)
-                  : githooks_install(&s.repo, &s.arena, &e);
+    int rc = githooks_install(&s.repo, &s.arena, tool, &e);
     code = rc == 0 ? 0 : sync_fail(&e, "failed to install DVC Git hooks");
     session_close(&s);
     return code;
@@ -47,11 +51,13 @@ int cmd_install(int argc, char **argv)
 
 /* ---- git-hook ---- */
 
-static bool in_repository(void)
+/* Is there a repository here? If not, *code is what the hook ends with: outside of one git must go on. */
+static bool in_repository(int *code)
 {
     struct session s;
     struct err e = ERR_INIT;
     if (session_open(&s, SESSION_REPO, true, &e) < 0) {
+        *code = session_is_outside(&e) ? 0 : session_fail(&e, 255);
         return false;
     }
     session_close(&s);
@@ -75,7 +81,7 @@ static bool hook_words(int argc, char **argv, struct opt_list *words, int *code)
 static int call(int (*command)(int argc, char **argv), const char *name)
 {
     char *argv[] = {(char *)name, NULL};
-    return in_repository() ? command(1, argv) : 0;
+    return command(1, argv);
 }
 
 static int simple_hook(int argc, char **argv, int (*command)(int argc, char **argv),
@@ -87,7 +93,7 @@ static int simple_hook(int argc, char **argv, int (*command)(int argc, char **ar
         return code;
     }
     opt_list_release(&words);
-    return call(command, name);
+    return in_repository(&code) ? call(command, name) : code;
 }
 
 static int hook_pre_commit(int argc, char **argv)
@@ -114,7 +120,90 @@ static int hook_post_checkout(int argc, char **argv)
     }
     bool branch = flag != NULL && strcmp(flag, "1") == 0 && !fs_is_dir(".git/rebase-merge");
     opt_list_release(&words);
+    if (!in_repository(&code)) {
+        return code;
+    }
     return branch ? call(cmd_checkout, "checkout") : 0;
+}
+
+/* ---- merge-driver ---- */
+
+/* Into the folder of the merged file, or the nearest above it that is there: the repository may lie below git's root. */
+static void enter_folder(struct arena *a, const char *path)
+{
+    const char *dir = path_dirname(a, path);
+    while (chdir(dir) < 0 && strcmp(dir, "/") != 0) {
+        dir = path_dirname(a, dir);
+    }
+}
+
+static int merge_files(struct dvcmerge *m)
+{
+    struct session s;
+    struct err e = ERR_INIT;
+    struct strbuf conflict;
+    /* The files of the pipeline are not read: amid a merge they may be anything. */
+    if (session_open_data(&s, SESSION_REPO, true, &e) < 0) {
+        return session_fail(&e, 255);
+    }
+    m->path = m->path != NULL ? repo_path(&s.repo, &s.arena, m->path) : NULL;
+    strbuf_init(&conflict);
+    int rc = dvcmerge_run(s.store, m, &conflict, &e);
+    if (rc > 0) { /* twice, as DVC says it: the error and its cause have one text */
+        fprintf(stderr, "ERROR: %s: %s\n", conflict.p, conflict.p);
+    }
+    int code = rc < 0 ? session_fail(&e, 255) : rc > 0 ? 255 : 0;
+    strbuf_release(&conflict);
+    session_close(&s);
+    return code;
+}
+
+static int hook_merge_driver(int argc, char **argv)
+{
+    struct dvcmerge m = {0};
+    bool quiet = false;
+    const struct opt options[] = {
+        {OPT_STR, 0, "ancestor", "FILE", "the version that both came from (required)", &m.ancestor,
+         NULL},
+        {OPT_STR, 0, "our", "FILE", "the current version, which is written (required)", &m.our,
+         NULL},
+        {OPT_STR, 0, "their", "FILE", "the other branch's version (required)", &m.their, NULL},
+        {OPT_STR, 0, "path", "FILE", "where the file lies in the work tree (git's %P)", &m.path,
+         NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "taken for DVC's sake", &quiet, NULL},
+        OPT_END};
+    const struct opt_spec spec = {
+        .usage = "nephron git-hook merge-driver [OPTION]...",
+        .about = "Merges three versions of a .dvc file that tracks a folder: git's merge driver "
+                 "`dvc`, which `nephron install` sets up, for files of the attribute merge=dvc.",
+        .examples = "  echo '*.dvc merge=dvc' >>.gitattributes\n  nephron git-hook merge-driver "
+                    "--ancestor base.dvc --our data.dvc --their other.dvc",
+        .options = options};
+    struct opt_list args = {0};
+    int code;
+    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
+        return code;
+    }
+    opt_list_release(&args);
+    if (m.ancestor == NULL || m.our == NULL || m.their == NULL) {
+        fprintf(stderr,
+                "ERROR: the following arguments are required: --ancestor, --our, --their\n");
+        opt_print_usage(&spec);
+        return 254;
+    }
+    struct arena a;
+    arena_init(&a);
+    const char *here = path_cwd(&a), **files[] = {&m.ancestor, &m.our, &m.their};
+    for (size_t i = 0; i < ARRAY_SIZE(files); i++) {
+        *files[i] = path_absolute(&a, here, *files[i]);
+    }
+    if (m.path != NULL) {
+        m.path = path_absolute(&a, here, m.path);
+        enter_folder(&a, m.path);
+    }
+    code = merge_files(&m);
+    arena_release(&a);
+    return code;
 }
 
 int cmd_git_hook(int argc, char **argv)
@@ -123,6 +212,7 @@ int cmd_git_hook(int argc, char **argv)
         {"pre-commit", hook_pre_commit, "print the status"},
         {"post-checkout", hook_post_checkout, "check data out"},
         {"pre-push", hook_pre_push, "push data"},
+        {"merge-driver", hook_merge_driver, "merge .dvc files of folders"},
     };
     return session_dispatch("git-hook", commands, ARRAY_SIZE(commands), argc, argv);
 }

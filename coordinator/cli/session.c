@@ -171,12 +171,17 @@ bool session_confirm(const char *question)
     }
 }
 
-int session_fail(const struct err *e, int code)
+bool session_is_outside(const struct err *e)
 {
     static const char outside[] = "you are not inside of a DVC repository";
+    return strncmp(e->text, outside, sizeof(outside) - 1) == 0;
+}
+
+int session_fail(const struct err *e, int code)
+{
     if (e->code == ERR_CONFIG) {
         code = 251;
-    } else if (strncmp(e->text, outside, sizeof(outside) - 1) == 0) {
+    } else if (session_is_outside(e)) {
         code = 253;
     } else if (e->code == ERR_BUSY && e->detail == 75) {
         code = 75;

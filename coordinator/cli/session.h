@@ -67,6 +67,8 @@ bool session_confirm(const char *question);
 /* Prints "ERROR: …" and answers the exit code: 253 outside of a repository, 251 for settings,
  * 75 when the repository is busy, else `code`. */
 int session_fail(const struct err *e, int code);
+/* session_open failed because there is no repository here or above. */
+bool session_is_outside(const struct err *e);
 
 /* Parses; answers false with *exit_code set when the command is over (help: 0; wrong usage: `usage_code` after
  * the message and the usage line on stderr). DVC's commands: 254; Nephron's own: 2. Every command also takes
