@@ -5,6 +5,7 @@
 #include "clock.h"
 #include "config.h"
 #include "err.h"
+#include "expautopush.h"
 #include "expcommit.h"
 #include "expqueue.h"
 #include "exprun.h"
@@ -166,6 +167,7 @@ static int store_ref(struct session *s, struct typed *t, struct exprun_result *r
     if (expcommit_store(&s->repo, ref, t->task.repro.force, result->commit, e) < 0) {
         return -1;
     }
+    expautopush(&s->repo, &t->task, t->task.repro.quiet);
     say_ran(t->task.name, t->temp, t->task.repro.quiet);
     return 0;
 }

@@ -2,6 +2,7 @@
 #include "cmd_exp.h"
 
 #include "err.h"
+#include "expautopush.h"
 #include "expcommit.h"
 #include "exprun.h"
 #include "expsave.h"
@@ -67,6 +68,8 @@ static int save(struct session *s, struct typed *t)
         expsave_run(s->store, &s->graph, &x, commit, &e) < 0) {
         return sync_fail(&e, "failed to save experiment");
     }
+    repolock_release(&s->lock);
+    expautopush(&s->repo, &t->task, t->quiet || t->json);
     if (t->json) {
         struct value *v = value_map(&s->arena);
         value_set(&s->arena, v, "ref", value_cstr(&s->arena, commit));

@@ -4,6 +4,7 @@
 #include "alloc.h"
 #include "clock.h"
 #include "err.h"
+#include "expautopush.h"
 #include "expcopy.h"
 #include "expqueue.h"
 #include "fs.h"
@@ -172,6 +173,7 @@ static int collect(struct work *w, struct slot *s, const struct job_result *r, s
         w->result->interrupted = true;
     } else if (rc == 0 && t->state == EXPTASK_SUCCESS) {
         add_name(w, t->name, w->result->ran, &w->result->ran_count);
+        expautopush(w->queue.repo, t, w->opt->quiet);
     } else if (rc == 0) {
         add_name(w, t->name, w->result->failed, &w->result->failed_count);
         fflush(stdout);

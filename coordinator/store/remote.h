@@ -68,6 +68,8 @@ struct remote {
  */
 int remote_open(struct remote *r, struct store *s, struct arena *a, const char *name,
                 struct err *e);
+/* There is no core.remote: ERR_CONFIG with DVC's text and what to do. Always -1. */
+int remote_none(const struct repo *r, struct err *e);
 void remote_close(struct remote *r);
 /* -j: instead of what the settings say; 1 to REMOTE_MAX_JOBS. */
 int remote_set_jobs(struct remote *r, long jobs, struct err *e);

@@ -14,20 +14,20 @@
 #include <string.h>
 #include <strings.h>
 
-static int no_remote(const struct store *s, struct err *e)
+int remote_none(const struct repo *r, struct err *e)
 {
-    const struct value *remotes = value_get(config_merged(s->repo->config), "remote");
+    const struct value *remotes = value_get(config_merged(r->config), "remote");
     if (remotes && remotes->type == VALUE_MAP && remotes->map.count) {
         return err_set(e, ERR_CONFIG,
                        "config file error: no remote specified in %s. Setup default remote with\n"
                        "    dvc remote default <remote name>\n"
                        "or use:\n    dvc <command> -r <remote name>",
-                       s->repo->root);
+                       r->root);
     }
     return err_set(e, ERR_CONFIG,
                    "config file error: no remote specified in %s. Create a default remote with\n"
                    "    dvc remote add -d <remote name> <remote url>",
-                   s->repo->root);
+                   r->root);
 }
 
 #define REFERENCES_MAX 16
@@ -107,7 +107,7 @@ int remote_open(struct remote *r, struct store *s, struct arena *a, const char *
     const struct config *config = s->repo->config;
     name = name ? name : config_default_remote(config);
     if (!name) {
-        return no_remote(s, e);
+        return remote_none(s->repo, e);
     }
     const char *url = config_remote_get(config, name, "url");
     if (!url) {
