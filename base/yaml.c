@@ -35,6 +35,7 @@ struct reader {
     bool has_event;
     const char *name;
     size_t nodes, max_nodes;
+    struct value *(*plain)(struct arena *a, struct str text);
     struct anchor *anchors;
     size_t anchor_count, anchor_capacity;
     struct err *e;
@@ -261,24 +262,30 @@ static int check_tag(struct reader *r, const unsigned char *tag, const char *cor
     return fail_at(r, ERR_FORMAT, r->event.start_mark, text);
 }
 
+static struct value *plain_scalar(struct reader *r, struct str s)
+{
+    return r->plain != NULL ? r->plain(r->arena, s) : yaml_scalar(r->arena, s);
+}
+
 static struct value *tagged_scalar(struct reader *r, struct str s, const char *tag)
 {
     static const char prefix[] = "tag:yaml.org,2002:";
-    struct value *plain = yaml_scalar(r->arena, s);
+    struct value *plain = plain_scalar(r, s);
     const char *kind =
         strncmp(tag, prefix, sizeof(prefix) - 1) == 0 ? tag + sizeof(prefix) - 1 : "";
     if (strcmp(tag, "!") == 0 || strcmp(kind, "str") == 0) {
         return value_str(r->arena, s);
     }
     bool fits =
-        (strcmp(kind, "int") == 0 && (plain->type == VALUE_INT || plain->type == VALUE_BIGINT)) ||
-        (strcmp(kind, "bool") == 0 && plain->type == VALUE_BOOL) ||
-        (strcmp(kind, "null") == 0 && plain->type == VALUE_NULL) ||
-        (strcmp(kind, "float") == 0 && plain->type == VALUE_FLOAT);
+        plain != NULL &&
+        ((strcmp(kind, "int") == 0 && (plain->type == VALUE_INT || plain->type == VALUE_BIGINT)) ||
+         (strcmp(kind, "bool") == 0 && plain->type == VALUE_BOOL) ||
+         (strcmp(kind, "null") == 0 && plain->type == VALUE_NULL) ||
+         (strcmp(kind, "float") == 0 && plain->type == VALUE_FLOAT));
     if (fits) {
         return plain;
     }
-    if (strcmp(kind, "float") == 0 && plain->type == VALUE_INT) {
+    if (plain != NULL && strcmp(kind, "float") == 0 && plain->type == VALUE_INT) {
         return value_float(r->arena, (double)plain->i);
     }
     char text[256];
@@ -300,10 +307,17 @@ static struct value *compose_scalar(struct reader *r)
         return NULL;
     }
     struct value *v;
+    bool plain = r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    if (tag != NULL && r->plain != NULL && plain && strcmp(tag, "!") == 0) {
+        tag = NULL; /* PyYAML does not know that it means text */
+    }
     if (tag != NULL) {
         v = tagged_scalar(r, s, tag);
-    } else if (r->event.data.scalar.style == YAML_PLAIN_SCALAR_STYLE) {
-        v = yaml_scalar(r->arena, s);
+    } else if (plain) {
+        v = plain_scalar(r, s);
+        if (v == NULL) {
+            fail_at(r, ERR_FORMAT, r->event.start_mark, "a plain scalar that stands for nothing");
+        }
     } else {
         v = value_str(r->arena, s);
     }
@@ -397,7 +411,9 @@ static int add_pair(struct reader *r, struct value *map, struct value *key, stru
     value_text(&text, key);
     struct value *old = value_get_str(map, strbuf_str(&text));
     int rc = 0;
-    if (old != NULL) {
+    if (old != NULL && r->plain != NULL && key->type != VALUE_STR) {
+        value_set_key(r->arena, map, key, val);
+    } else if (old != NULL) {
         struct strbuf was, now;
         strbuf_init_max(&was, 200);
         strbuf_init_max(&now, 200);
@@ -442,6 +458,24 @@ static int compose_pair(struct reader *r, struct value *map, struct value **merg
     return add_pair(r, map, key, val);
 }
 
+/* PyYAML's way: what a merge brings stands before the map's own pairs, which count. */
+static int add_merged(struct reader *r, struct value *map, const struct value *merge)
+{
+    if (r->plain == NULL) {
+        return merge_into(r, map, merge, 0);
+    }
+    struct value *all = value_map(r->arena);
+    place(all, (yaml_mark_t){.line = map->line - 1, .column = map->column - 1});
+    if (merge_into(r, all, merge, 0) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < map->map.count; i++) {
+        value_set_key(r->arena, all, map->map.pairs[i].key, map->map.pairs[i].val);
+    }
+    map->map = all->map;
+    return 0;
+}
+
 static struct value *compose_map(struct reader *r, int depth)
 {
     if (check_tag(r, r->event.data.mapping_start.tag, YAML_MAP_TAG) < 0) {
@@ -455,7 +489,7 @@ static struct value *compose_map(struct reader *r, int depth)
     while (rc == 0) {
         rc = compose_pair(r, map, &merge, depth);
     }
-    if (rc < 0 || (merge != NULL && merge_into(r, map, merge, 0) < 0)) {
+    if (rc < 0 || (merge != NULL && add_merged(r, map, merge) < 0)) {
         return NULL;
     }
     if (anchor >= 0) {
@@ -540,6 +574,7 @@ struct value *yaml_parse(struct arena *a, struct str text, const struct yaml_opt
     struct reader r = {.arena = a,
                        .e = e,
                        .name = opt->name != NULL ? opt->name : "<yaml>",
+                       .plain = opt->plain,
                        .max_nodes = opt->max_nodes > 0 ? opt->max_nodes : MAX_NODES};
     size_t max_bytes = opt->max_bytes > 0 ? opt->max_bytes : MAX_BYTES;
     if (text.n > max_bytes) {

@@ -20,6 +20,9 @@ struct yaml_options {
     const char *name; /* for messages: "dvc.yaml"; NULL: "<yaml>" */
     size_t max_bytes; /* 0: 16 MiB */
     size_t max_nodes; /* 0: 1,000,000 */
+    /* Other rules for plain scalars than yaml_scalar's; NULL from it: what can stand nowhere. A reader with its own rules follows
+     * PyYAML in maps too: what `<<` brings stands before the map's own keys, and only keys that are strings must be unique. */
+    struct value *(*plain)(struct arena *a, struct str text);
 };
 
 /* An empty document gives a null value. Errors: ERR_FORMAT "NAME:LINE:COLUMN: …", ERR_LIMIT. */
