@@ -171,9 +171,7 @@ static size_t match_interpolation(const struct reader *r)
     return peek_at(r, n) < 0 || n == 2 ? 0 : n + 1;
 }
 
-enum token { TOKEN_NONE, TOKEN_TEXT, TOKEN_ESCAPED, TOKEN_INT, TOKEN_FLOAT, TOKEN_BLANK };
-
-static size_t longer(size_t best, enum token *kind, size_t n, enum token as)
+static size_t longer(size_t best, enum override_token *kind, size_t n, enum override_token as)
 {
     if (n > best) {
         *kind = as;
@@ -203,20 +201,20 @@ static size_t match_blanks(const struct reader *r, bool in_key)
 }
 
 /* The token of a primitive here; of equal lengths the first kind counts. */
-static size_t match_token(const struct reader *r, bool in_key, enum token *kind)
+static size_t match_token(const struct reader *r, bool in_key, enum override_token *kind)
 {
     int c = peek(r);
     size_t n = 0;
-    *kind = TOKEN_NONE;
-    n = longer(n, kind, match_colon(r, in_key), TOKEN_TEXT);
-    n = longer(n, kind, match_float(r), TOKEN_FLOAT);
-    n = longer(n, kind, match_int(r), TOKEN_INT);
-    n = longer(n, kind, match_id(r), TOKEN_TEXT);
-    n = longer(n, kind, match_escapes(r), TOKEN_ESCAPED);
-    n = longer(n, kind, match_blanks(r, in_key), TOKEN_BLANK);
-    n = longer(n, kind, in_key ? 0 : match_interpolation(r), TOKEN_TEXT);
+    *kind = OVERRIDE_TOKEN_NONE;
+    n = longer(n, kind, match_colon(r, in_key), OVERRIDE_TOKEN_TEXT);
+    n = longer(n, kind, match_float(r), OVERRIDE_TOKEN_FLOAT);
+    n = longer(n, kind, match_int(r), OVERRIDE_TOKEN_INT);
+    n = longer(n, kind, match_id(r), OVERRIDE_TOKEN_TEXT);
+    n = longer(n, kind, match_escapes(r), OVERRIDE_TOKEN_ESCAPED);
+    n = longer(n, kind, match_blanks(r, in_key), OVERRIDE_TOKEN_BLANK);
+    n = longer(n, kind, in_key ? 0 : match_interpolation(r), OVERRIDE_TOKEN_TEXT);
     if (n == 0 && c > 0 && strchr("/-\\+.$%*@?|", c) != NULL) {
-        *kind = TOKEN_TEXT;
+        *kind = OVERRIDE_TOKEN_TEXT;
         n = 1;
     }
     return n;
@@ -277,9 +275,22 @@ static struct value *word_value(const struct reader *r, struct str word)
     return value_str(r->a, word);
 }
 
-static void add_token(struct strbuf *out, struct str token, enum token kind)
+size_t override_token(struct str text, size_t at, bool in_key, enum override_token *kind)
 {
-    if (kind != TOKEN_ESCAPED) {
+    const struct reader r = {.text = text, .at = at};
+    return match_token(&r, in_key, kind);
+}
+
+struct value *override_token_value(struct arena *a, struct str token, enum override_token kind)
+{
+    const struct reader r = {.a = a};
+    bool number_like = kind == OVERRIDE_TOKEN_INT || kind == OVERRIDE_TOKEN_FLOAT;
+    return number_like ? number(&r, token, kind == OVERRIDE_TOKEN_FLOAT) : word_value(&r, token);
+}
+
+void override_token_add(struct strbuf *out, struct str token, enum override_token kind)
+{
+    if (kind != OVERRIDE_TOKEN_ESCAPED) {
         strbuf_addstr(out, token);
         return;
     }
@@ -294,11 +305,11 @@ static struct value *read_primitive(struct reader *r, bool in_key)
     struct strbuf all;
     strbuf_init(&all);
     size_t count = 0, pending = 0, from = r->at;
-    enum token kind, first = TOKEN_NONE;
+    enum override_token kind, first = OVERRIDE_TOKEN_NONE;
     struct str single = {0};
     for (size_t n; (n = match_token(r, in_key, &kind)) > 0; r->at += n) {
         struct str token = str_sub(r->text, r->at, n);
-        if (kind == TOKEN_BLANK) {
+        if (kind == OVERRIDE_TOKEN_BLANK) {
             pending = count > 0 ? n : 0;
             continue;
         }
@@ -307,15 +318,15 @@ static struct value *read_primitive(struct reader *r, bool in_key)
             pending = 0;
             count++;
         }
-        add_token(&all, token, kind);
+        override_token_add(&all, token, kind);
         single = token;
         first = kind;
         count++;
     }
     struct value *v = NULL;
-    if (count == 1 && (first == TOKEN_INT || first == TOKEN_FLOAT)) {
-        v = number(r, single, first == TOKEN_FLOAT);
-    } else if (count == 1 && first == TOKEN_TEXT) {
+    if (count == 1 && (first == OVERRIDE_TOKEN_INT || first == OVERRIDE_TOKEN_FLOAT)) {
+        v = number(r, single, first == OVERRIDE_TOKEN_FLOAT);
+    } else if (count == 1 && first == OVERRIDE_TOKEN_TEXT) {
         v = word_value(r, single);
     } else if (count > 0) {
         v = value_str(r->a, strbuf_str(&all));
