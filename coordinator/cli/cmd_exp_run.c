@@ -11,6 +11,7 @@
 #include "exprun.h"
 #include "exprun_cli.h"
 #include "expstash.h"
+#include "hydra.h"
 #include "opt.h"
 #include "override.h"
 #include "report.h"
@@ -111,16 +112,10 @@ static void release(struct typed *t)
 
 /* ---- what is asked for ---- */
 
-static int check_hydra(const struct session *s, const struct typed *t, struct err *e)
+/* Is params.yaml composed? */
+static bool is_composed(const struct session *s, const struct typed *t)
 {
-    if (t->no_hydra || !config_get_bool(s->repo.config, "hydra", "enabled", false)) {
-        return 0;
-    }
-    return err_set(
-        e, ERR_USAGE,
-        "hydra.enabled is set, but composing params.yaml from a folder of settings needs "
-        "Hydra itself, which nephron is not; run with --no-hydra, or "
-        "`nephron config hydra.enabled false`");
+    return !t->no_hydra && config_get_bool(s->repo.config, "hydra", "enabled", false);
 }
 
 static void set_copies(struct session *s, struct typed *t)
@@ -145,9 +140,10 @@ static void say_ran(const char *name, bool temp, bool quiet)
 }
 
 /* The stash commit of one experiment, with its parameters and data as they are. */
-static int stash(struct session *s, struct exptask *t, const struct value *files, struct err *e)
+static int stash(struct session *s, const struct typed *typed, struct exptask *t,
+                 const struct value *files, struct err *e)
 {
-    struct value *texts = exprun_params(&s->repo, &s->arena, files, e);
+    struct value *texts = exprun_params(&s->repo, &s->arena, files, is_composed(s, typed), e);
     if (texts == NULL || exprun_commit_data(&s->repo, &s->arena, t, texts, e) < 0) {
         return -1;
     }
@@ -177,7 +173,7 @@ static int store_ref(struct session *s, struct typed *t, struct exprun_result *r
 static int prepare_workspace(struct session *s, struct typed *t, const struct value *files,
                              struct repolock *busy, struct err *e)
 {
-    const struct value *texts = exprun_params(&s->repo, &s->arena, files, e);
+    const struct value *texts = exprun_params(&s->repo, &s->arena, files, is_composed(s, t), e);
     if (texts == NULL || exprun_commit_data(&s->repo, &s->arena, &t->task, NULL, e) < 0 ||
         repolock_acquire(busy, &s->repo, REPOLOCK_REPRO, "nephron exp run", false, NULL, e) < 0) {
         return -1;
@@ -208,7 +204,7 @@ static int run_one(struct session *s, struct typed *t, const struct value *files
                                        .tracked = tracked,
                                        .confirm = ask,
                                        .warn_untracked = t->temp};
-    int rc = t->temp ? stash(s, &t->task, files, &e) : prepare_workspace(s, t, files, &busy, &e);
+    int rc = t->temp ? stash(s, t, &t->task, files, &e) : prepare_workspace(s, t, files, &busy, &e);
     if (rc == 0) {
         repolock_release(&s->lock); /* others may work while stages run */
         rc = t->temp ? exprun_in_copy(&s->repo, &t->task, &opt, &result, &e)
@@ -231,7 +227,7 @@ static int queue_one(struct session *s, struct typed *t, const struct value *fil
     struct expqueue q = {&s->repo, &s->arena};
     struct exptask task = t->task;
     task.name = name;
-    if (exprun_begin(&s->repo, &task, &s->arena, e) < 0 || stash(s, &task, files, e) < 0 ||
+    if (exprun_begin(&s->repo, &task, &s->arena, e) < 0 || stash(s, t, &task, files, e) < 0 ||
         expqueue_put(&q, &task, e) < 0) {
         return -1;
     }
@@ -275,9 +271,12 @@ static int run_typed(struct session *s, struct typed *t)
 {
     struct err e = ERR_INIT;
     bool sweep = false;
-    const struct value *files = override_files(&s->arena, t->set.items, t->set.count);
-    if (override_check(&s->arena, files, &sweep, &e) < 0 || check_hydra(s, t, &e) < 0) {
+    struct value *files = override_files(&s->arena, t->set.items, t->set.count);
+    if (override_check(&s->arena, files, &sweep, &e) < 0) {
         return session_fail(&e, 255);
+    }
+    if (is_composed(s, t)) {
+        hydra_add_file(&s->arena, files);
     }
     if (sweep && !t->queue) {
         err_set(&e, ERR_USAGE, "Sweep overrides can't be used without `--queue`");

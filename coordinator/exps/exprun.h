@@ -24,9 +24,10 @@ struct value;
 /* Checks of a name before anything is touched; a name for none; the baseline. ERR_USAGE without git or commits. */
 int exprun_begin(const struct repo *r, struct exptask *t, struct arena *a, struct err *e);
 
-/* Texts of the params files after the overrides, as a map repo path -> text; nothing is written. */
+/* Texts of the params files after the overrides, as a map repo path -> text; nothing is written. `composed`: params.yaml is what Hydra
+ * composes (hydra.h). */
 struct value *exprun_params(const struct repo *r, struct arena *a, const struct value *files,
-                            struct err *e);
+                            bool composed, struct err *e);
 /* Writes them. */
 int exprun_write(const struct repo *r, struct arena *a, const struct value *texts, struct err *e);
 /* What `dvc commit --data-only` does for the targets and what they need. `texts`: NULL, or a map that gets the .dvc files' new

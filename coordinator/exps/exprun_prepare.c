@@ -9,6 +9,7 @@
 #include "fs.h"
 #include "git.h"
 #include "graph.h"
+#include "hydra.h"
 #include "paramsedit.h"
 #include "path.h"
 #include "pipeline.h"
@@ -87,13 +88,30 @@ static int edit_file(const struct repo *r, struct arena *a, const char *typed,
     return rc;
 }
 
+static int compose_file(const struct repo *r, struct arena *a, const struct value *overrides,
+                        struct value *texts, struct err *e)
+{
+    struct strbuf out;
+    strbuf_init(&out);
+    int rc = hydra_compose(r, a, overrides, &out, e);
+    if (rc == 0) {
+        value_set(a, texts, repo_path(r, a, HYDRA_FILE), value_str(a, strbuf_str(&out)));
+    }
+    strbuf_release(&out);
+    return rc;
+}
+
 struct value *exprun_params(const struct repo *r, struct arena *a, const struct value *files,
-                            struct err *e)
+                            bool composed, struct err *e)
 {
     struct value *texts = value_map(a);
     for (size_t i = 0; i < files->map.count; i++) {
         const char *typed = arena_str(a, files->map.pairs[i].key->s).p;
-        if (edit_file(r, a, typed, files->map.pairs[i].val, texts, e) < 0) {
+        const struct value *overrides = files->map.pairs[i].val;
+        int rc = composed && strcmp(typed, HYDRA_FILE) == 0
+                     ? compose_file(r, a, overrides, texts, e)
+                     : edit_file(r, a, typed, overrides, texts, e);
+        if (rc < 0) {
             return NULL;
         }
     }
