@@ -494,6 +494,10 @@ static int read_inter(struct reader *r, struct hydraplace *out)
         rc = fail(r, "expected '}'");
     }
     strbuf_release(&key);
+    if (rc < 0 && r->in->no_index) {
+        r->in->no_index = false;
+        err_wrap(r->in->e, "TypeError raised while resolving interpolation");
+    }
     r->in->depth--;
     return rc;
 }
@@ -590,11 +594,9 @@ static int step(struct hydrainterp *in, const struct hydraplace *from, struct st
     *kept = *from;
     *out =
         (struct hydraplace){.node = hydrainterp_member(from->node, part, &bad_index), .up = kept};
-    if (bad_index && strict) {
-        return err_set(in->e, ERR_FORMAT,
-                       "TypeError raised while resolving interpolation: Index '%.*s' (str) is not "
-                       "an int",
-                       STR_ARG(part));
+    if (bad_index) {
+        in->no_index = true;
+        return err_set(in->e, ERR_FORMAT, "Index '%.*s' (str) is not an int", STR_ARG(part));
     }
     if (strict && out->node != NULL && hydrainterp_is_missing(out->node)) {
         in->missing = true;
@@ -650,7 +652,7 @@ int hydrainterp_select(struct hydrainterp *in, const struct hydraplace *up, stru
                        bool strict, struct hydraplace *out)
 {
     struct str rest = key, part, whole;
-    in->no_node = false;
+    in->no_node = in->no_index = false;
     if (start(in, up, &rest, out) < 0) {
         return -1;
     }

@@ -35,6 +35,7 @@ struct hydrainterp {
     struct err *e;
     size_t depth, work; /* private to hydrainterp.c */
     bool missing;       /* out: the failure is a value that is "???" */
+    bool no_index;      /* out: the failure is a key into a list that is no number */
     bool no_node;       /* out: the failure is a key through something that is no map or list */
 };
 
