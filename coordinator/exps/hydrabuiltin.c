@@ -1,10 +1,13 @@
 /* See hydrabuiltin.h. Source: the configuration of Hydra 1.3. */
 #include "hydrabuiltin.h"
+#include "hydrainterp.h"
 
 #include "alloc.h"
 #include "err.h"
+#include "num.h"
 
 #include <string.h>
+#include <strings.h>
 
 #define LOGGING                                                                                    \
     "version: 1\nformatters: {simple: {format: text}}\nhandlers: {console: {class: "               \
@@ -92,60 +95,195 @@ const char *hydrabuiltin_option(const char *group, size_t i)
     return NULL;
 }
 
-/* ---- keys ---- */
+/* ---- keys and types ---- */
 
-/* The maps that take no other keys, and Hydra's name for each. */
-static const struct closed {
-    const char *path, *name, *keys;
-} closed[] = {
-    {"hydra", "HydraConf",
-     " mode searchpath run sweep hydra_logging job_logging sweeper launcher callbacks help "
-     "hydra_help "
-     "output_subdir overrides job runtime verbose "},
-    {"hydra.run", "RunDir", " dir "},
-    {"hydra.sweep", "SweepDir", " dir subdir "},
-    {"hydra.help", "HelpConf", " app_name header footer template "},
-    {"hydra.hydra_help", "HydraHelpConf", " hydra_help template "},
-    {"hydra.overrides", "OverridesConf", " hydra task "},
-    {"hydra.job", "JobConf",
-     " name chdir override_dirname id num config_name env_set env_copy config "},
-    {"hydra.job.config", "JobConfig", " override_dirname "},
-    {"hydra.job.config.override_dirname", "OverrideDirname", " kv_sep item_sep exclude_keys "},
-    {"hydra.runtime", "RuntimeConf",
-     " version version_base cwd config_sources output_dir choices "},
+enum kind {
+    KIND_MAP,  /* with these keys alone; `name`: Hydra's name for it */
+    KIND_OPEN, /* a map of anything */
+    KIND_LIST, /* of texts */
+    KIND_TEXT,
+    KIND_INT,
+    KIND_BOOL,
+    KIND_MODE,
+    KIND_ANY,
 };
 
-static int check_map(const struct value *map, const char *path, struct err *e)
+static const struct field {
+    const char *path;
+    enum kind kind;
+    const char *name;
+    bool optional;
+} fields[] = {
+    {"hydra", KIND_MAP, "HydraConf", false},
+    {"hydra.mode", KIND_MODE, NULL, true},
+    {"hydra.searchpath", KIND_LIST, NULL, false},
+    {"hydra.run", KIND_MAP, "RunDir", false},
+    {"hydra.run.dir", KIND_TEXT, NULL, false},
+    {"hydra.sweep", KIND_MAP, "SweepDir", false},
+    {"hydra.sweep.dir", KIND_TEXT, NULL, false},
+    {"hydra.sweep.subdir", KIND_TEXT, NULL, false},
+    {"hydra.hydra_logging", KIND_OPEN, NULL, false},
+    {"hydra.job_logging", KIND_OPEN, NULL, false},
+    {"hydra.sweeper", KIND_ANY, NULL, true},
+    {"hydra.launcher", KIND_ANY, NULL, true},
+    {"hydra.callbacks", KIND_OPEN, NULL, false},
+    {"hydra.help", KIND_MAP, "HelpConf", false},
+    {"hydra.help.app_name", KIND_TEXT, NULL, false},
+    {"hydra.help.header", KIND_TEXT, NULL, false},
+    {"hydra.help.footer", KIND_TEXT, NULL, false},
+    {"hydra.help.template", KIND_TEXT, NULL, false},
+    {"hydra.hydra_help", KIND_MAP, "HydraHelpConf", false},
+    {"hydra.hydra_help.hydra_help", KIND_TEXT, NULL, false},
+    {"hydra.hydra_help.template", KIND_TEXT, NULL, false},
+    {"hydra.output_subdir", KIND_TEXT, NULL, true},
+    {"hydra.overrides", KIND_MAP, "OverridesConf", false},
+    {"hydra.overrides.hydra", KIND_LIST, NULL, false},
+    {"hydra.overrides.task", KIND_LIST, NULL, false},
+    {"hydra.job", KIND_MAP, "JobConf", false},
+    {"hydra.job.name", KIND_TEXT, NULL, false},
+    {"hydra.job.chdir", KIND_BOOL, NULL, true},
+    {"hydra.job.override_dirname", KIND_TEXT, NULL, false},
+    {"hydra.job.id", KIND_TEXT, NULL, false},
+    {"hydra.job.num", KIND_INT, NULL, false},
+    {"hydra.job.config_name", KIND_TEXT, NULL, true},
+    {"hydra.job.env_set", KIND_OPEN, NULL, false},
+    {"hydra.job.env_copy", KIND_LIST, NULL, false},
+    {"hydra.job.config", KIND_MAP, "JobConfig", false},
+    {"hydra.job.config.override_dirname", KIND_MAP, "OverrideDirname", false},
+    {"hydra.job.config.override_dirname.kv_sep", KIND_TEXT, NULL, false},
+    {"hydra.job.config.override_dirname.item_sep", KIND_TEXT, NULL, false},
+    {"hydra.job.config.override_dirname.exclude_keys", KIND_LIST, NULL, false},
+    {"hydra.runtime", KIND_MAP, "RuntimeConf", false},
+    {"hydra.runtime.version", KIND_TEXT, NULL, false},
+    {"hydra.runtime.version_base", KIND_TEXT, NULL, false},
+    {"hydra.runtime.cwd", KIND_TEXT, NULL, false},
+    {"hydra.runtime.config_sources", KIND_ANY, NULL, false},
+    {"hydra.runtime.output_dir", KIND_TEXT, NULL, false},
+    {"hydra.runtime.choices", KIND_OPEN, NULL, false},
+    {"hydra.verbose", KIND_ANY, NULL, true},
+};
+
+static const struct field *find(const char *path)
 {
-    const struct closed *c = NULL;
-    for (size_t i = 0; i < ARRAY_SIZE(closed); i++) {
-        c = strcmp(closed[i].path, path) == 0 ? &closed[i] : c;
+    for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+        if (strcmp(fields[i].path, path) == 0) {
+            return &fields[i];
+        }
     }
-    if (c == NULL || map->type != VALUE_MAP) {
-        return 0;
+    return NULL;
+}
+
+static bool is_text(const struct value *v)
+{
+    return value_is_scalar(v) && v->type != VALUE_NULL;
+}
+
+static bool are_texts(const struct value *list)
+{
+    bool ok = list->type == VALUE_LIST;
+    for (size_t i = 0; ok && i < list->list.count; i++) {
+        ok = is_text(list->list.items[i]);
     }
-    for (size_t i = 0; i < map->map.count; i++) {
-        struct strbuf key, down;
-        strbuf_init(&key);
-        strbuf_init(&down);
-        strbuf_addch(&key, ' ');
-        value_text(&key, map->map.pairs[i].key);
-        strbuf_addf(&down, "%s.%s", path, key.p + 1);
-        strbuf_addch(&key, ' ');
-        int rc = strstr(c->keys, key.p) != NULL && strchr(key.p + 1, ' ')[1] == '\0'
-                     ? check_map(map->map.pairs[i].val, down.p, e)
-                     : err_set(e, ERR_FORMAT, "Key '%.*s' not in '%s'\n    full_key: %.300s",
-                               (int)(key.n > 202 ? 200 : key.n - 2), key.p + 1, c->name, down.p);
-        strbuf_release(&key);
-        strbuf_release(&down);
-        if (rc < 0) {
+    return ok;
+}
+
+static bool is_bool(const struct value *v)
+{
+    static const char *const words[] = {"1",  "0", "y", "n",   "yes",  "no",
+                                        "on", "t", "f", "off", "true", "false"};
+    for (size_t i = 0; v->type == VALUE_STR && i < ARRAY_SIZE(words); i++) {
+        if (v->s.n == strlen(words[i]) && strcasecmp(v->s.p, words[i]) == 0) {
+            return true;
+        }
+    }
+    return v->type == VALUE_BOOL || v->type == VALUE_INT;
+}
+
+static bool is_int(const struct value *v)
+{
+    int64_t i;
+    return v->type == VALUE_INT || (v->type == VALUE_STR && num_parse_int(str_trim(v->s), &i));
+}
+
+static bool is_mode(const struct value *v)
+{
+    struct str s = value_as_str(v);
+    s = str_starts(s, "RunMode.") ? str_sub(s, 8, s.n - 8) : s;
+    return str_is(s, "RUN") || str_is(s, "MULTIRUN") ||
+           (v->type == VALUE_INT && (v->i == 1 || v->i == 2));
+}
+
+static bool fits(const struct value *v, const struct field *f)
+{
+    if (v->type == VALUE_NULL) {
+        return f->optional;
+    }
+    if (hydrainterp_is(v) || hydrainterp_is_missing(v)) {
+        return true;
+    }
+    switch (f->kind) {
+    case KIND_MAP:
+    case KIND_OPEN:
+        return v->type == VALUE_MAP;
+    case KIND_LIST:
+        return v->type == VALUE_LIST && are_texts(v);
+    case KIND_TEXT:
+        return is_text(v);
+    case KIND_INT:
+        return is_int(v);
+    case KIND_BOOL:
+        return is_bool(v);
+    case KIND_MODE:
+        return is_mode(v);
+    default:
+        return true;
+    }
+}
+
+static int check(const struct value *v, const struct field *f, bool keys, struct err *e);
+
+static int check_key(const struct value_pair *p, const struct field *f, bool keys, struct err *e)
+{
+    struct strbuf path;
+    strbuf_init(&path);
+    strbuf_addf(&path, "%s.", f->path);
+    value_text(&path, p->key);
+    const struct field *below = find(path.p);
+    int rc = 0;
+    if (below != NULL) {
+        rc = check(p->val, below, keys, e);
+    } else if (keys) {
+        rc = err_set(e, ERR_FORMAT,
+                     "ConfigKeyError raised while composing config:\nKey '%.200s' not in '%s'",
+                     path.p + strlen(f->path) + 1, f->name);
+    }
+    strbuf_release(&path);
+    return rc;
+}
+
+static int check(const struct value *v, const struct field *f, bool keys, struct err *e)
+{
+    if (!fits(v, f)) {
+        return err_set(e, ERR_FORMAT,
+                       "ValidationError raised while composing config:\n%s cannot be of type %s",
+                       f->path, value_type_name(v->type));
+    }
+    for (size_t i = 0; f->kind == KIND_MAP && v->type == VALUE_MAP && i < v->map.count; i++) {
+        if (check_key(&v->map.pairs[i], f, keys, e) < 0) {
             return -1;
         }
     }
     return 0;
 }
 
-int hydrabuiltin_check(const struct value *hydra, struct err *e)
+int hydrabuiltin_check(const struct value *hydra, bool keys, struct err *e)
 {
-    return check_map(hydra, "hydra", e);
+    return check(hydra, &fields[0], keys, e);
+}
+
+const char *hydrabuiltin_owner(struct arena *a, const char *key)
+{
+    const char *dot = strrchr(key, '.');
+    const struct field *f = dot != NULL ? find(arena_strndup(a, key, (size_t)(dot - key))) : NULL;
+    return f != NULL ? f->name : NULL;
 }

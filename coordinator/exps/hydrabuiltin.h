@@ -1,6 +1,7 @@
 #ifndef NEPHRON_HYDRABUILTIN_H
 #define NEPHRON_HYDRABUILTIN_H
 
+#include "arena.h"
 #include "str.h"
 #include "value.h"
 
@@ -19,7 +20,9 @@ const char *hydrabuiltin_file(const char *path);
 bool hydrabuiltin_is_group(const char *path);
 /* The options of a group in order; NULL at the end. For i beyond: NULL. */
 const char *hydrabuiltin_option(const char *group, size_t i);
-/* Has the value of `hydra` only keys that Hydra knows? ERR_FORMAT. */
-int hydrabuiltin_check(const struct value *hydra, struct err *e);
+/* Has the value of `hydra` the types that Hydra wants and, with `keys`, only keys that it knows? ERR_FORMAT. */
+int hydrabuiltin_check(const struct value *hydra, bool keys, struct err *e);
+/* Hydra's name for the map that a key ("hydra.run.dir") lies in, whose keys cannot be deleted; NULL for other maps. */
+const char *hydrabuiltin_owner(struct arena *a, const char *key);
 
 #endif

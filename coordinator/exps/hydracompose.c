@@ -6,6 +6,7 @@
 
 #include "err.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct compose {
@@ -140,10 +141,8 @@ static int check_own_settings(struct compose *c, const struct hydrastep *step,
                        step->path);
     }
     struct err why = ERR_INIT;
-    if (hydra != NULL && hydrabuiltin_check(hydra, &why) < 0) {
-        return err_set(c->e, ERR_FORMAT,
-                       "In '%s': ConfigKeyError raised while composing config:\n%s", step->path,
-                       why.text);
+    if (hydra != NULL && hydrabuiltin_check(hydra, true, &why) < 0) {
+        return err_set(c->e, ERR_FORMAT, "In '%s': %s", step->path, why.text);
     }
     return 0;
 }
@@ -171,6 +170,38 @@ static int merge_step(struct compose *c, const struct hydrastep *step)
                              step->path, why.text);
 }
 
+static int set_value(struct compose *c, const struct override *o)
+{
+    struct err why = ERR_INIT;
+    const char *owner = o->kind == OVERRIDE_DELETE ? hydrabuiltin_owner(c->a, o->key) : NULL;
+    if (owner != NULL) {
+        return err_set(c->e, ERR_USAGE,
+                       "Error merging override %s: %s (DictConfig) does not support deletion",
+                       o->text, owner);
+    }
+    if (hydratree_set(&c->in, o) < 0) {
+        return -1;
+    }
+    const struct value *hydra = value_get(c->in.root, "hydra");
+    bool own = strncmp(o->key, "hydra.", 6) == 0 && hydra != NULL;
+    return own && hydrabuiltin_check(hydra, false, &why) < 0
+               ? err_set(c->e, ERR_USAGE, "Error merging override %s: %s", o->text, why.text)
+               : 0;
+}
+
+/* Variables that a job of Hydra's would take along must be there. */
+static int check_environment(struct compose *c)
+{
+    const struct value *names = value_find(c->in.root, "hydra.job.env_copy");
+    for (size_t i = 0; names != NULL && names->type == VALUE_LIST && i < names->list.count; i++) {
+        const struct value *name = names->list.items[i];
+        if (name->type == VALUE_STR && getenv(arena_str(c->a, name->s).p) == NULL) {
+            return err_set(c->e, ERR_MISSING, "'%.*s'", STR_ARG(name->s));
+        }
+    }
+    return 0;
+}
+
 static int compose_all(struct compose *c, const struct value *texts)
 {
     if (parse_overrides(c, texts) < 0 || add_searchpath(c) < 0 ||
@@ -184,9 +215,12 @@ static int compose_all(struct compose *c, const struct value *texts)
         }
     }
     for (size_t i = 0; i < c->choices.value_count; i++) {
-        if (hydratree_set(&c->in, c->choices.values[i]) < 0) {
+        if (set_value(c, c->choices.values[i]) < 0) {
             return -1;
         }
+    }
+    if (check_environment(c) < 0) {
+        return -1;
     }
     value_remove(c->in.root, "hydra");
     const struct hydraplace root = {.node = c->in.root};
