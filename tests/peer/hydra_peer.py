@@ -136,8 +136,33 @@ class Folder:
         value = r.choice(["1", "1.5", "abc", "null", "[1,2]", "{lr:3}", "'x y'", "${lr}", "true", "{sub:{k1:1}}", "", "1e-3"])
         return r.choice(["", "+", "++", "++", "~"]) + key + "=" + value
 
+    def letters(self, alphabet, most):
+        return "".join(self.r.choice(alphabet) for _ in range(self.r.randint(1, most)))
+
+    def words(self):
+        """One file: plain scalars, quoted texts, or interpolations, of random letters."""
+        r = self.r
+        kind = r.choice(["plain", "text", "inter", "inter"])
+        lines = ["k: {a: 1, b: [x, 2], c: text}", "n: 5", "t: word"]
+        for i in range(1 if kind == "inter" else 12):
+            if kind == "plain":
+                lines.append(f"v{i}: {self.letters(r.choice(['0123456789', '0123456789.eE+-_', '01x:.bo_7', 'infINFaN.+-~', 'yesnoYTruFals']), 8)}")
+            elif kind == "text":
+                alphabet = r.choice(["ab :#-?,[]{}&*!|>'\"%@`", "word  \n ", "long words of a text ", "\t\\\"'é€😀\u2028\x85\ufeff\x07 a\n", "0123456789.eE+-_ "])
+                lines.append(f"v{i}: {json.dumps(self.letters(alphabet, r.choice([4, 20, 200])), ensure_ascii=False)}"
+                             .replace("\x85", "\\x85").replace("\ufeff", "\\ufeff").replace("\u2028", "\\u2028"))
+            else:
+                parts = ["${", "}", "${k.a}", "${n}", "${t}", "${", "}", "oc.env:", "oc.decode:", "oc.select:", "oc.create:", "k", ".", "n", "[", "]", ",",
+                         "'", '"', "\\", " ", "a", "1", "${k}", "{", ":", "$", "-", "null", "(", "x/y", "1.5", "${k.b}", "=", "é", "k.${t}"]
+                text = "".join(r.choice(parts) for _ in range(r.randint(1, 9)))
+                text = r.choice([text, "${" + text + "}", "${oc.decode:'" + text + "'}", "${oc.env:HYDRA_NOT_SET," + text + "}", "${oc.create:[" + text + "]}"])
+                lines.append(f"v{i}: {json.dumps(text, ensure_ascii=False)}")
+        return {"files": {"config.yaml": "\n".join(lines) + "\n"}}
+
     def case(self):
         r = self.r
+        if r.random() < 0.4:
+            return self.words()
         files = {"config.yaml": self.file("", 4)}
         for group in GROUPS:
             for option in OPTIONS:
