@@ -141,6 +141,33 @@ static void lines_and_columns_are_kept(void **state)
     arena_release(&a);
 }
 
+/* Everything is a text but "one", and "=" is nothing. */
+static struct value *own_rules(struct arena *a, struct str text)
+{
+    return str_is(text, "=") ? NULL : str_is(text, "one") ? value_int(a, 1) : value_str(a, text);
+}
+
+static void a_reader_may_bring_its_own_rules(void **state)
+{
+    struct arena a;
+    struct err e = ERR_INIT;
+    const struct yaml_options how = {.plain = own_rules};
+    arena_init(&a);
+    struct value *v = yaml_parse(
+        &a, STR("b: &b {x: 1, y: one}\nc: {z: 'one', <<: *b, y: 2}\none: a\none: ! one\n"), &how,
+        &e);
+    struct strbuf text;
+    strbuf_init(&text);
+    value_repr(&text, v);
+    assert_string_equal(text.p, "{'b': {'x': '1', 'y': 1}, 'c': {'x': '1', 'y': '2', 'z': 'one'}, "
+                                "1: 1}");
+    strbuf_release(&text);
+    assert_null(yaml_parse(&a, STR("a: 1\na: 2\n"), &how, &e));
+    assert_null(yaml_parse(&a, STR("a: =\n"), &how, &e));
+    assert_int_equal(e.code, ERR_FORMAT);
+    arena_release(&a);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -149,6 +176,7 @@ int main(void)
         cmocka_unit_test(refusals_name_the_place),
         cmocka_unit_test(expansion_is_counted_while_composing),
         cmocka_unit_test(lines_and_columns_are_kept),
+        cmocka_unit_test(a_reader_may_bring_its_own_rules),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
