@@ -45,15 +45,18 @@ static int parse_remote(struct arena *a, const struct config *c, const char *url
         return err_set(e, ERR_CONFIG, "config file error: %s needs a repository with that remote",
                        url);
     }
-    if (remote_resolve(a, c, NULL, &far, &options, e) < 0 ||
-        urlsource_parse(a, NULL, far, src, e) < 0) {
+    if (remote_resolve(a, c, NULL, &far, &options, e) < 0) {
+        return -1;
+    }
+    far = arena_strdup(a, far); /* it and the settings outlive `c` */
+    if (urlsource_parse(a, NULL, far, src, e) < 0) {
         return -1;
     }
     src->url = url;
     if (src->kind != URLSOURCE_LOCAL) {
         src->kind = URLSOURCE_STORE;
         src->far = far;
-        src->options = options;
+        src->options = options ? value_copy(a, options) : NULL;
     }
     return 0;
 }

@@ -39,7 +39,8 @@ struct urlsource_facts {
     int64_t size, nfiles; /* -1: unknown, or no folder */
 };
 
-/* `c`: for remote://; may be NULL. ERR_CONFIG "config file error: Unsupported URL type foo://",
+/* `c`: for remote://; may be NULL, and may go before *src does, which refers to `url` and the arena
+ * alone. ERR_CONFIG "config file error: Unsupported URL type foo://",
  * ERR_REMOTE for known kinds that are out of reach. Whether it exists is not looked at. */
 int urlsource_parse(struct arena *a, const struct config *c, const char *url, struct urlsource *src,
                     struct err *e);

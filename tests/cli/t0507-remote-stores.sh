@@ -32,6 +32,11 @@ test_expect_success "gc -c deletes many in one request" '
     nephron status -c && lose && nephron pull -q && test "$(cat f)" = top
 '
 
+test_expect_success "get-url and list-url of what a remote has" '
+    at many && nephron list-url -R remote://s/files >list && grep "^md5/" list && name=$(grep -v "\.dir$" list | head -n 1) &&
+    nephron get-url "remote://s/files/$name" object && test "$(md5sum <object | cut -c1-32)" = "$(echo "${name#md5/}" | tr -d /)"
+'
+
 test_expect_success "a big file goes up in parts" '
     s3_repo big "bucket/big" && rm d.dvc f.dvc && head -c 70000000 /dev/zero >b && nephron add -q b && faults "PUT partNumber=2 503 1" && nephron push &&
     test "$(grep -c "^PUT .*partNumber=" "$top/log.txt")" = 4 && rm -rf .dvc/cache b && nephron pull -q && test "$(wc -c <b)" = 70000000
