@@ -16,7 +16,9 @@
 
 typedef uint32_t lanes __attribute__((vector_size(LANES * sizeof(uint32_t))));
 
-#if defined(__x86_64__) && defined(__GNUC__)
+/* Not under ThreadSanitizer: the function that chooses among the clones would be instrumented, but it runs before the
+ * sanitizer's library is ready. */
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__SANITIZE_THREAD__)
 #define EACH_WIDTH __attribute__((target_clones("avx512f", "avx2", "default")))
 #else
 #define EACH_WIDTH
