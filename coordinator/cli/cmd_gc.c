@@ -97,9 +97,7 @@ static int check_and_run(struct gc_options *opt, bool force, bool quiet)
     }
     strbuf_init(&text);
     gc_warning(&text, &s.arena, opt);
-    if (!quiet) {
-        fprintf(stderr, "WARNING: %s\n", text.p);
-    }
+    session_warn(text.p);
     strbuf_release(&text);
     session_close(&s);
     if (!force && !opt->dry && !session_confirm("Are you sure you want to proceed?")) {

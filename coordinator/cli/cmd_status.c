@@ -34,12 +34,12 @@ struct status_answer {
 
 /* ---- the workspace ---- */
 
-static void warn_frozen(const struct stage *st)
+static void warn_frozen(struct session *s, const struct stage *st)
 {
-    fprintf(stderr,
-            "WARNING: stage: '%s' is frozen. Its dependencies are not going to be shown in the "
-            "status output.\n",
-            st->addr);
+    session_warn(arena_printf(&s->arena,
+                              "stage: '%s' is frozen. Its dependencies are not going to be shown "
+                              "in the status output.",
+                              st->addr));
 }
 
 /* Targets in a row with the same filter, in most cases all, are looked at together. */
@@ -50,7 +50,7 @@ static int check_targets(struct session *s, const struct checkout_target *target
     for (size_t i = 0; i < count; i++) {
         stages[i] = targets[i].stage;
         if (stages[i]->frozen) {
-            warn_frozen(stages[i]);
+            warn_frozen(s, stages[i]);
         }
     }
     for (size_t from = 0, to; from < count; from = to) {
@@ -135,7 +135,8 @@ static int cloud_status(struct session *s, const struct status_args *a, struct s
                                        .remote = a->remote,
                                        .jobs = a->jobs,
                                        .push = true,
-                                       .fetch_dirs = true};
+                                       .fetch_dirs = true,
+                                       .note_gaps = true};
     struct sync_sets sets = {0};
     struct value *map = value_map(&s->arena);
     int rc = sync_collect(s, &choice, &sets, e);
@@ -157,6 +158,9 @@ static int print_answer(const struct session *s, const struct status_args *a,
 {
     if (a->json) {
         struct strbuf line;
+        if (a->quiet) {
+            return 0;
+        }
         strbuf_init(&line);
         json_write(&line, out->json, &(struct json_style){0});
         printf("%s\n", line.p);

@@ -13,11 +13,21 @@
 #include <string.h>
 #include <strings.h>
 
+static bool hushed; /* -q was typed */
+
+void session_warn(const char *text)
+{
+    if (!hushed) {
+        fflush(stdout);
+        fprintf(stderr, "WARNING: %s\n", text);
+    }
+}
+
 void session_note(void *ctx, enum store_note_kind kind, const char *text)
 {
     const struct session *s = ctx;
     if (kind == STORE_NOTE_WARN) {
-        fprintf(stderr, "WARNING: %s\n", text);
+        session_warn(text);
     } else if (kind == STORE_NOTE_ERROR) {
         fprintf(stderr, "ERROR: %s\n", text);
     } else if (!s->quiet) {
@@ -41,7 +51,7 @@ static int read_project(struct session *s, enum session_depth depth, bool warn, 
         }
         s->opened = SESSION_PIPELINE;
         for (size_t i = 0; warn && i < s->pipeline.warning_count; i++) {
-            fprintf(stderr, "WARNING: %s\n", s->pipeline.warnings[i]);
+            session_warn(s->pipeline.warnings[i]);
         }
     }
     if (depth >= SESSION_GRAPH) {
@@ -210,6 +220,17 @@ static struct opt *with_common(const struct opt *options, bool *quiet, int *verb
     return all;
 }
 
+/* Has -q of the command's own table been typed? */
+static bool own_quiet(const struct opt *options)
+{
+    for (; options->type != OPT_GROUP || options->name || options->help; options++) {
+        if (options->short_name == 'q' && options->type == OPT_FLAG) {
+            return *(const bool *)options->target;
+        }
+    }
+    return false;
+}
+
 /* For commands that know of no -q. */
 static void silence(bool quiet)
 {
@@ -240,6 +261,7 @@ bool session_options(const struct opt_spec *spec, int argc, char **argv, struct 
     case OPT_OK:
         raise_log_level(verbose);
         silence(quiet);
+        hushed = quiet || own_quiet(spec->options);
         return true;
     case OPT_HELP:
         *exit_code = 0;

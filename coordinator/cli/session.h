@@ -59,6 +59,8 @@ void session_close(struct session *s);
 
 /* The store_note_fn of a session's store (ctx: the session), for commands that open one by themselves. */
 void session_note(void *ctx, enum store_note_kind kind, const char *text);
+/* "WARNING: …" on stderr, after what stands on stdout; nothing with -q. */
+void session_warn(const char *text);
 /* One line of JSON on stdout, as Python writes it. */
 void session_print_json(const struct value *v);
 /* Asks on stdout until the answer on stdin is yes or no; no when there is none. */
@@ -72,7 +74,7 @@ bool session_is_outside(const struct err *e);
 
 /* Parses; answers false with *exit_code set when the command is over (help: 0; wrong usage: `usage_code` after
  * the message and the usage line on stderr). DVC's commands: 254; Nephron's own: 2. Every command also takes
- * -v, --verbose and, where its table has none, -q, --quiet: nothing on stdout. */
+ * -v, --verbose and, where its table has none, -q, --quiet: nothing on stdout. With -q there are no warnings. */
 bool session_options(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args,
                      int usage_code, int *exit_code);
 

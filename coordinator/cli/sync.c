@@ -129,8 +129,10 @@ static int collect_out(struct collecting *c, const struct checkout_target *t, co
     }
     bool part = t->filter != NULL && path_inside(o->path, t->filter);
     const struct checkout_target one = {.stage = t->stage, .filter = part ? t->filter : o->path};
-    const struct remote_collect_options opt = {
-        .push = c->choice->push, .fetch_dirs = c->choice->fetch_dirs ? &set->remote : NULL};
+    const struct remote_collect_options opt = {.push = c->choice->push,
+                                               .fetch_dirs =
+                                                   c->choice->fetch_dirs ? &set->remote : NULL,
+                                               .note_gaps = c->choice->note_gaps};
     return remote_collect(s->store, &s->arena, &one, 1, &opt, &set->objects, e);
 }
 
@@ -164,12 +166,12 @@ int sync_collect(struct session *s, const struct sync_choice *choice, struct syn
     size_t count;
     struct err why = ERR_INIT;
     int rc = choice->no_workspace ? 0 : collect_place(&c, &here, &why);
-    bool skip = choice->trouble == REVWALK_SKIP && revision_scope_any(&choice->scope);
-    if (rc > 0 || (rc < 0 && !skip)) {
-        return err_set(e, why.code, "%s", why.text);
+    if (rc < 0 && choice->trouble == REVWALK_SKIP) {
+        session_warn("failed to collect 'workspace', skipping");
+        rc = revision_scope_any(&choice->scope) ? 0 : rc;
     }
-    if (rc < 0) {
-        fprintf(stderr, "WARNING: failed to collect 'workspace', skipping\n");
+    if (rc != 0) {
+        return err_set(e, why.code, "%s", why.text);
     }
     if (revision_list(&s->repo, &choice->scope, &s->arena, &revs, &count, e) < 0 ||
         revwalk_each(s->store, revs, count, choice->trouble, collect_revision, &c, e) < 0 ||
@@ -242,10 +244,10 @@ int sync_move(struct session *s, const struct sync_choice *choice, bool run_cach
     }
     sync_sets_release(&sets);
     if (rc == 0 && t.missing.n > 0) {
-        fprintf(stderr,
-                "WARNING: Some of the cache files do not exist neither locally nor on remote. "
-                "Missing cache files:%s\n",
-                t.missing.p);
+        session_warn(arena_printf(&s->arena,
+                                  "Some of the cache files do not exist neither locally nor on "
+                                  "remote. Missing cache files:%s",
+                                  t.missing.p));
     }
     if (rc == 0 && t.failed > 0) {
         rc = err_set(e, ERR_REMOTE, "%zu files failed to %s", t.failed,

@@ -41,6 +41,7 @@ struct sync_choice {
     long jobs;           /* -j; 0: the remote's own */
     bool push;           /* leaves out outputs with push: false */
     bool fetch_dirs;     /* a folder's list that the cache lacks is fetched at once */
+    bool note_gaps;      /* warns of what remote_collect could not find */
     bool metrics, plots; /* --type: only these; both false: all */
     long max_size;       /* bytes, exclusive; 0: no limit */
 };

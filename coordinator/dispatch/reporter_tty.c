@@ -35,10 +35,13 @@ static void tty_note(struct reporter *s, bool warning, const char *text)
 {
     struct tty *t = self(s);
     clear_line(t);
+    if (t->quiet) {
+        return;
+    }
     if (warning) {
         fflush(stdout);
         fprintf(stderr, "WARNING: %s\n", text);
-    } else if (!t->quiet) {
+    } else {
         printf("%s\n", text);
         fflush(stdout);
     }

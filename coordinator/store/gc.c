@@ -94,7 +94,8 @@ struct collecting {
 static int collect_repo(struct collecting *c, struct store *s, const struct pipeline *p,
                         struct err *e)
 {
-    const struct remote_collect_options opt = {.fetch_dirs = c->source.ops ? &c->source : NULL};
+    const struct remote_collect_options opt = {.fetch_dirs = c->source.ops ? &c->source : NULL,
+                                               .note_gaps = true};
     struct checkout_target *all = ARENA_ARRAY(c->a, p->stage_count + 1, struct checkout_target);
     for (size_t i = 0; i < p->stage_count; i++) {
         all[i].stage = &p->stages[i];

@@ -12,6 +12,7 @@
 #include "fs.h"
 #include "lock.h"
 #include "path.h"
+#include "repo.h"
 #include "store.h"
 
 #include <stdio.h>
@@ -124,6 +125,29 @@ static void note_failure(struct store *s, struct cas_id id, const struct err *wh
     store_note(s, STORE_NOTE_ERROR, "failed to transfer '%s' - %s", id.md5, why->text);
 }
 
+static void note_missing_list(struct store *s, struct cas_id id)
+{
+    store_note(s, STORE_NOTE_WARN,
+               "Some of the cache files do not exist neither locally nor on remote. "
+               "Missing cache files:\nname: None, %s: %s",
+               id.legacy ? "md5-dos2unix" : "md5", id.md5);
+}
+
+void remote_fetch_list(struct store *s, struct arena *a, struct cas_id id)
+{
+    struct remote r;
+    struct err e = ERR_INIT;
+    if (remote_open(&r, s, a, NULL, &e) < 0) {
+        return;
+    }
+    if (fetch_object(s, &r, id, &e) < 0 && e.code == ERR_MISSING) {
+        note_missing_list(s, id);
+    } else if (e.code != ERR_NONE) {
+        note_failure(s, id, &e);
+    }
+    remote_close(&r);
+}
+
 static void add_members(struct arena *a, const struct dirobj *tree, const char *below, size_t dir,
                         struct remote_set *set)
 {
@@ -155,6 +179,9 @@ static int collect_dir(struct store *s, struct arena *a, const struct out *o, co
             set->failed++;
             return 0; /* what it lists stays unknown */
         }
+        if (!here && opt->note_gaps) {
+            note_missing_list(s, id);
+        }
         set->fetched += here;
     }
     size_t dir = add_object(set, a, id, o->remote, SIZE_MAX, &is_new);
@@ -179,6 +206,39 @@ static int collect_dir(struct store *s, struct arena *a, const struct out *o, co
     return rc;
 }
 
+/* Is it in the work tree, or in the revision that is looked at? */
+static bool out_exists(const struct store *s, struct arena *a, const struct out *o)
+{
+    const struct repo *r = s->repo;
+    if (!r->files) {
+        return fs_exists(repo_abs(r, a, o->path));
+    }
+    struct strbuf text;
+    struct err e = ERR_INIT;
+    strbuf_init(&text);
+    bool there = r->files->is_dir(r->files->ctx, o->path) ||
+                 r->files->read(r->files->ctx, o->path, &text, &e) == 0;
+    strbuf_release(&text);
+    return there;
+}
+
+static void note_unrecorded(struct store *s, struct arena *a, const struct stage *st,
+                            const struct out *o)
+{
+    const char *shown = store_show(s, a, o->path);
+    const char *more =
+        out_exists(s, a, o)
+            ? arena_printf(a,
+                           "\nYou can also use `nephron commit %s` to associate existing '%s' with "
+                           "stage: '%s'.",
+                           st->addr, shown, st->addr)
+            : "";
+    store_note(s, STORE_NOTE_WARN,
+               "Output '%s'(stage: '%s') is missing version info. Cache for it will not be "
+               "collected. Use `nephron repro` to get your pipeline up to date.%s",
+               shown, st->addr, more);
+}
+
 static int collect_out(struct store *s, struct arena *a, const struct stage *st, size_t i,
                        const char *filter, const struct remote_collect_options *opt,
                        struct remote_set *set, struct err *e)
@@ -191,6 +251,9 @@ static int collect_out(struct store *s, struct arena *a, const struct stage *st,
     }
     if (store_recorded(s, st, i, &h, e) < 0) {
         return -1;
+    }
+    if (!h.md5 && opt->note_gaps && !st->is_import) {
+        note_unrecorded(s, a, st, o);
     }
     if (!h.md5 || !cas_md5_valid(h.md5)) {
         return 0;

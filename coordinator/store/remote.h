@@ -103,6 +103,7 @@ struct remote_collect_options {
     bool push;                 /* leaves out outs with push: false */
     const char *only_remote;   /* -r NAME: leaves out outs of other remotes */
     struct remote *fetch_dirs; /* a .dir that the cache lacks is fetched from here */
+    bool note_gaps; /* warns of outs without a recorded hash, and of a .dir that is nowhere */
 };
 /* The index of `set` is heap memory: remote_set_release. */
 int remote_collect(struct store *s, struct arena *a, const struct checkout_target *targets,
@@ -124,6 +125,8 @@ int remote_push(struct store *s, struct arena *a, struct remote *r, const struct
                 struct remote_result *res, struct err *e);
 int remote_fetch(struct store *s, struct arena *a, struct remote *r, const struct remote_set *set,
                  struct remote_result *res, struct err *e);
+/* Tries to bring a folder's list from the default remote; that it is not there is noted. */
+void remote_fetch_list(struct store *s, struct arena *a, struct cas_id id);
 /* Both run caches: files not there yet are copied; *moved counts them. */
 int remote_push_runs(struct store *s, struct remote *r, size_t *moved, struct err *e);
 int remote_fetch_runs(struct store *s, struct remote *r, size_t *moved, struct err *e);
