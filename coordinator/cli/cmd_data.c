@@ -7,6 +7,7 @@
 #include "checkout.h"
 #include "commit.h"
 #include "err.h"
+#include "fs.h"
 #include "gitstage.h"
 #include "lock.h"
 #include "path.h"
@@ -119,7 +120,7 @@ static void print_checkout(const struct checkout_result *r, bool summary)
 }
 
 static int checkout_open(struct session *s, const struct opt_list *typed,
-                         const struct graph_target_options *how, const struct checkout_options *opt,
+                         const struct graph_target_options *how, struct checkout_options *opt,
                          bool summary, struct err *e)
 {
     struct checkout_target *targets;
@@ -131,6 +132,7 @@ static int checkout_open(struct session *s, const struct opt_list *typed,
         return suggest_git(s, typed, how, e);
     }
     struct checkout_result res = {0};
+    opt->whole = typed->count == 0 ? &s->pipeline : NULL;
     int rc = checkout_run(s->store, &s->arena, targets, count, opt, &res, e);
     if (!s->quiet && (rc == 0 || res.failed_count > 0)) {
         print_checkout(&res, summary);
@@ -193,6 +195,18 @@ static const char *record_of(struct session *s, const struct stage *st)
     return path_join(&s->arena, path_dirname(&s->arena, st->file), "dvc.lock");
 }
 
+static int write_lock(struct session *s, struct lock *l, const char *file, struct err *e)
+{
+    const char *shown = repo_show(&s->repo, &s->arena, file);
+    if (!s->quiet && !fs_exists(repo_abs(&s->repo, &s->arena, file))) {
+        printf("Generating lock file '%s'\n", shown);
+    }
+    if (!s->quiet) {
+        printf("Updating lock file '%s'\n", shown);
+    }
+    return lock_write(l, e);
+}
+
 static int write_locks(struct session *s, const struct checkout_target *targets, size_t count,
                        struct err *e)
 {
@@ -202,7 +216,7 @@ static int write_locks(struct session *s, const struct checkout_target *targets,
         const struct stage *st = targets[i].stage;
         if (st->name != NULL) {
             struct lock *l = store_lock(s->store, st->file, e);
-            if (l == NULL || (lock_dirty(l) && lock_write(l, e) < 0)) {
+            if (l == NULL || (lock_dirty(l) && write_lock(s, l, record_of(s, st), e) < 0)) {
                 return -1;
             }
         }

@@ -433,7 +433,7 @@ static int check_out(bool quiet, struct err *e)
 {
     static const struct opt_list everything = {0};
     const struct graph_target_options how = {.outputs = true};
-    const struct checkout_options opt = {.force = true};
+    struct checkout_options opt = {.force = true};
     struct checkout_result res = {0};
     struct checkout_target *targets;
     struct session s;
@@ -441,6 +441,7 @@ static int check_out(bool quiet, struct err *e)
     if (session_open(&s, SESSION_STORE, quiet, e) < 0) {
         return -1;
     }
+    opt.whole = &s.pipeline;
     int rc = sync_targets(&s, &everything, &how, &targets, &count, e);
     rc = rc == 0 ? checkout_run(s.store, &s.arena, targets, count, &opt, &res, e) : rc;
     session_close(&s);

@@ -32,7 +32,7 @@ static void print_summary(const struct session *s, const struct sync_args *a, si
                           const struct checkout_result *checked_out)
 {
     if (a->choice.remote == NULL && config_default_remote(s->repo.config) == NULL) {
-        fprintf(stderr, "WARNING: No remote provided and no default remote set.\n");
+        session_warn("No remote provided and no default remote set.");
     }
     if (a->quiet) {
         return;
@@ -50,7 +50,9 @@ static void print_summary(const struct session *s, const struct sync_args *a, si
 
 static int check_out(struct session *s, const struct sync_args *a, size_t fetched, struct err *e)
 {
-    const struct checkout_options opt = {.force = a->force, .allow_missing = a->allow_missing};
+    const struct checkout_options opt = {.force = a->force,
+                                         .allow_missing = a->allow_missing,
+                                         .whole = a->targets.count == 0 ? &s->pipeline : NULL};
     struct checkout_result res = {0};
     struct checkout_target *targets;
     size_t count;
@@ -87,8 +89,15 @@ static int run(struct sync_args *a, const char *command)
 {
     struct err e = ERR_INIT;
     struct session s;
-    if (session_open(&s, SESSION_STORE, a->quiet, &e) < 0) {
+    if (session_open(&s, SESSION_REPO, a->quiet, &e) < 0) {
         return session_fail(&e, 1);
+    }
+    session_close(&s);
+    if (session_open(&s, SESSION_STORE, a->quiet, &e) < 0) {
+        if (e.code != ERR_CONFIG) {
+            session_warn("failed to collect 'workspace', skipping");
+        }
+        return e.code == ERR_CONFIG ? session_fail(&e, 1) : sync_fail(&e, failed_to[a->way]);
     }
     int code = run_open(&s, a, command);
     session_close(&s);

@@ -116,7 +116,7 @@ static int commit(struct run *run, struct task *t, struct err *e)
     if (commit_outs(&t->commit, flags, e) < 0) {
         return -1;
     }
-    return run->opt->no_commit ? 0 : commit_runcache(&t->commit, e);
+    return run->opt->no_commit ? 0 : commit_runcache(&t->commit, true, e);
 }
 
 static int verify(struct run *run, struct task *t, struct err *e)

@@ -13,6 +13,7 @@
 #include "content.h"
 #include "err.h"
 #include "fs.h"
+#include "links.h"
 #include "path.h"
 #include "repo.h"
 #include "store.h"
@@ -56,7 +57,9 @@ struct plan {
     size_t count, capacity, content_capacity;
     struct action *actions;
     size_t action_count, action_capacity;
-    struct err *errs; /* by thread */
+    struct err *errs;   /* by thread */
+    const char **swept; /* shown: outs that no stage names any more */
+    size_t swept_count;
 };
 
 static struct action *add_action(struct plan *p, const char *abs)
@@ -185,8 +188,6 @@ static int plan_out(struct plan *p, struct out_plan *o, const struct content *no
         }
         o->failed = true;
         o->count = p->action_count - o->first;
-        store_note(p->s, STORE_NOTE_WARN, "No file hash info found for '%s'. It won't be created.",
-                   o->abs);
         return 0;
     }
     if (now->hash.md5 && !strcmp(now->hash.md5, o->want.md5) && !p->opt->relink) {
@@ -301,6 +302,12 @@ static int remove_old(struct plan *p, struct err *e)
 
 static int apply(struct plan *p, struct err *e)
 {
+    for (size_t k = 0; k < p->count; k++) {
+        if (!p->outs[k].want.md5) {
+            store_note(p->s, STORE_NOTE_WARN,
+                       "No file hash info found for '%s'. It won't be created.", p->outs[k].abs);
+        }
+    }
     if (remove_old(p, e) < 0) {
         return -1;
     }
@@ -352,12 +359,15 @@ static void count_out(const struct plan *p, const struct out_plan *o, struct che
         struct checkout_change *c = &r->changes[r->change_count++];
         c->letter = o->existed ? 'M' : 'A';
         c->shown = o->is_dir ? arena_printf(p->a, "%s/", o->shown) : o->shown;
+        if (!o->filter) {
+            links_note(p->s, p->a, o->path, &o->want, NULL);
+        }
     }
 }
 
 static int report(const struct plan *p, struct checkout_result *r, struct err *e)
 {
-    r->changes = ARENA_ARRAY(p->a, p->count, struct checkout_change);
+    r->changes = ARENA_ARRAY(p->a, p->count + p->swept_count, struct checkout_change);
     r->failed = ARENA_ARRAY(p->a, p->count, const char *);
     for (size_t i = 0; i < p->count; i++) {
         if (p->outs[i].failed) {
@@ -366,6 +376,10 @@ static int report(const struct plan *p, struct checkout_result *r, struct err *e
             count_out(p, &p->outs[i], r);
         }
     }
+    for (size_t i = 0; i < p->swept_count; i++) {
+        r->changes[r->change_count++] = (struct checkout_change){'D', p->swept[i]};
+    }
+    r->deleted += p->swept_count;
     if (r->change_count) {
         qsort(r->changes, r->change_count, sizeof(*r->changes), by_kind);
     }
@@ -392,7 +406,10 @@ int checkout_run(struct store *s, struct arena *a, const struct checkout_target 
     static const struct checkout_options none = {0};
     struct plan p = {.s = s, .a = a, .opt = opt ? opt : &none};
     memset(r, 0, sizeof(*r));
-    int rc = collect(&p, targets, count, e);
+    int rc = p.opt->whole ? links_sweep(s, a, p.opt->whole, &p.swept, &p.swept_count, e) : 0;
+    if (rc == 0) {
+        rc = collect(&p, targets, count, e);
+    }
     if (rc == 0) {
         rc = content_read(s, a, p.contents, p.count, e);
     }
@@ -473,7 +490,11 @@ int checkout_hash(struct store *s, struct arena *a, const char *path, const stru
             return -1;
         }
         struct cas_out_options opt = {.isexec = hash->isexec, .copy_only = copy_only};
-        return cas_link_out(s->cas, id, abs, &opt, e);
+        int rc = cas_link_out(s->cas, id, abs, &opt, e);
+        if (rc == 0 && !copy_only) {
+            links_note(s, a, path, hash, NULL);
+        }
+        return rc;
     }
     if (cas_read_dir(s->cas, a, id, &tree, e) < 0 || fs_remove_tree(abs, e) < 0 ||
         fs_mkdirs(abs, e) < 0) {
@@ -489,5 +510,8 @@ int checkout_hash(struct store *s, struct arena *a, const char *path, const stru
         }
     }
     free(j.errs);
+    if (rc == 0 && !copy_only) {
+        links_note(s, a, path, hash, NULL);
+    }
     return rc;
 }

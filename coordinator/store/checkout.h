@@ -23,6 +23,8 @@ struct checkout_options {
     bool force;  /* also destroys content that is not in the cache */
     bool relink; /* makes every link anew */
     bool allow_missing;
+    /* No target was typed: what was put in place before, and this pipeline does not name, goes. */
+    const struct pipeline *whole;
 };
 
 struct checkout_change {

@@ -11,6 +11,7 @@
 #include "err.h"
 #include "fs.h"
 #include "gitignore.h"
+#include "links.h"
 #include "params.h"
 #include "path.h"
 #include "repo.h"
@@ -21,6 +22,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static const char *shown(const struct commit *c, const char *path)
 {
@@ -70,10 +72,14 @@ static int check_found(const struct commit *c, const struct content *now, const 
                        struct err *e)
 {
     const char *name = shown(c, now->path);
-    if (now->kind == CONTENT_MISSING) {
+    struct stat st;
+    bool dangling = now->kind == CONTENT_MISSING &&
+                    lstat(repo_abs(c->store->repo, c->arena, now->path), &st) == 0 &&
+                    S_ISLNK(st.st_mode);
+    if (now->kind == CONTENT_MISSING && !dangling) {
         return err_set(e, ERR_MISSING, "%s '%s' does not exist", what, name);
     }
-    if (now->kind == CONTENT_OTHER) {
+    if (now->kind == CONTENT_OTHER || dangling) {
         return err_set(e, ERR_IO, "%s '%s' is not a file or directory", what, name);
     }
     if (now->is_empty) {
@@ -131,7 +137,7 @@ static int commit_params(struct commit *c, unsigned flags, struct err *e)
         } else {
             rc = params_read(&files, c->store->repo, p, &values, &missing, e);
         }
-        if (rc == 0 && missing->list.count && !(flags & COMMIT_ALLOW_MISSING)) {
+        if (rc == 0 && missing->list.count && !(flags & COMMIT_FEWER_PARAMS)) {
             rc = params_missing_error(c->store->repo, p, missing, e);
         }
         if (rc == 0) {
@@ -186,7 +192,11 @@ int commit_deps(struct commit *c, unsigned flags, struct err *e)
         if (check_found(c, found, "dependency", e) < 0) {
             return -1;
         }
-        set_item(&items[n++], st->deps[i].def, found);
+        set_item(&items[n], st->deps[i].def, found);
+        if ((flags & COMMIT_AS_RECORDED) && was) {
+            items[n].hash.isexec = was->hash.isexec;
+        }
+        n++;
     }
     c->entry->deps = items;
     c->entry->dep_count = n;
@@ -244,20 +254,18 @@ static int store_contents(struct store *s, struct arena *a, struct content **ite
 }
 
 /* Links as cache.type asks; for copies there is nothing to do, and nothing is looked at. */
-static int relink(struct store *s, struct arena *a, const struct content *c, struct err *e)
+static int relink_members(struct store *s, struct arena *a, const struct content *c, bool *changed,
+                          struct err *e)
 {
     enum fs_link first = cas_first_link(s->cas);
     bool copies = first == FS_COPY || first == FS_REFLINK;
     const char *abs = repo_abs(s->repo, a, c->path);
-    if (c->kind == CONTENT_FILE) {
-        return cas_relink(s->cas, (struct cas_id){c->hash.md5, false}, abs,
-                          &(struct cas_relink_options){c->hash.isexec, true}, e);
-    }
     for (size_t i = 0; i < c->tree->count; i++) {
         const struct dirobj_item *item = &c->tree->items[i];
         if (copies && !item->is_link && item->st.st_nlink < 2) {
             continue;
         }
+        *changed = true;
         if (cas_relink(s->cas, (struct cas_id){item->md5, false},
                        arena_printf(a, "%s/%s", abs, item->relpath),
                        &(struct cas_relink_options){0}, e) < 0) {
@@ -265,6 +273,20 @@ static int relink(struct store *s, struct arena *a, const struct content *c, str
         }
     }
     return 0;
+}
+
+static int relink(struct store *s, struct arena *a, const struct content *c, struct err *e)
+{
+    bool changed = c->kind == CONTENT_FILE;
+    struct cas_id id = {c->hash.md5, false};
+    struct cas_relink_options opt = {c->hash.isexec, true};
+    int rc = c->kind == CONTENT_FILE
+                 ? cas_relink(s->cas, id, repo_abs(s->repo, a, c->path), &opt, e)
+                 : relink_members(s, a, c, &changed, e);
+    if (rc == 0) {
+        links_note(s, a, c->path, &c->hash, changed ? NULL : c);
+    }
+    return rc;
 }
 
 static int check_inside(const struct commit *c, const struct out *o, struct err *e)
@@ -312,6 +334,10 @@ int commit_outs(struct commit *c, unsigned flags, struct err *e)
     }
     for (size_t i = 0; i < st->out_count; i++) {
         struct content *now = &c->outs[i];
+        const struct lock_item *was = old_out(c, defs[i]);
+        if ((flags & COMMIT_AS_RECORDED) && was) {
+            now->hash.isexec = was->hash.isexec;
+        }
         if (now->kind == CONTENT_MISSING && (flags & COMMIT_ALLOW_MISSING)) {
             continue;
         }
@@ -349,10 +375,10 @@ int commit_outs(struct commit *c, unsigned flags, struct err *e)
 
 /* ---- run cache ---- */
 
-int commit_runcache(struct commit *c, struct err *e)
+int commit_runcache(struct commit *c, bool after_run, struct err *e)
 {
     const struct stage *st = c->stage;
-    if (!runcache_savable(c->store, st)) {
+    if (!(after_run ? runcache_savable : runcache_allowed)(c->store, st)) {
         return 0;
     }
     for (size_t i = 0; i < c->entry->out_count; i++) {
@@ -526,17 +552,19 @@ static int commit_pipeline_stage(struct store *s, struct arena *a, const struct 
     if (!l) {
         return -1;
     }
+    const unsigned as_recorded = save ? 0 : COMMIT_AS_RECORDED;
+    const unsigned keep_inputs = as_recorded | COMMIT_ALLOW_MISSING | COMMIT_FEWER_PARAMS;
     struct commit c;
     const struct lock_entry *old = lock_find(l, st->name);
     commit_begin(&c, s, a, st, old);
-    if (commit_deps(&c, flags | (save ? 0 : COMMIT_ALLOW_MISSING), e) < 0 ||
-        commit_outs(&c, flags, e) < 0) {
+    if (commit_deps(&c, flags | (save ? 0 : keep_inputs), e) < 0 ||
+        commit_outs(&c, flags | as_recorded, e) < 0) {
         return -1;
     }
-    if (save && (commit_runcache(&c, e) < 0)) {
+    if (save && commit_runcache(&c, false, e) < 0) {
         return -1;
     }
-    if (commit_ignore(&c, e) < 0 || gitignore_sync(s->repo, e) < 0) {
+    if (save && (commit_ignore(&c, e) < 0 || gitignore_sync(s->repo, e) < 0)) {
         return -1;
     }
     lock_set(l, c.entry);
@@ -565,7 +593,7 @@ int commit_stage(struct store *s, struct arena *a, const struct stage *st,
     }
     unsigned flags =
         (opt->allow_missing ? COMMIT_ALLOW_MISSING : 0) | (opt->no_relink ? COMMIT_NO_RELINK : 0);
-    return commit_source(s, a, st, flags, opt->filter, NULL, e);
+    return commit_source(s, a, st, flags | (save ? 0 : COMMIT_AS_RECORDED), opt->filter, NULL, e);
 }
 
 int commit_store_contents(struct store *s, struct arena *a, struct content **items, size_t count,

@@ -30,6 +30,9 @@ enum commit_flags {
     COMMIT_NO_CACHE = 1,      /* --no-commit: hash only */
     COMMIT_ALLOW_MISSING = 2, /* a missing dep or out keeps what the lock has */
     COMMIT_NO_RELINK = 4,
+    COMMIT_FEWER_PARAMS = 16, /* keys that a params file lacks are left out */
+    /* What is recorded is what is there: isexec stays as recorded, .gitignore as it is. */
+    COMMIT_AS_RECORDED = 32,
     COMMIT_MIGRATE = 8, /* entries of DVC 2 become those of DVC 3, also where nothing changed */
 };
 
@@ -49,8 +52,9 @@ void commit_begin(struct commit *c, struct store *s, struct arena *a, const stru
  * 'params.yaml'.", "output 'zz' does not exist" (ERR_MISSING). Notes "'e.txt' is empty.". */
 int commit_deps(struct commit *c, unsigned flags, struct err *e);
 int commit_outs(struct commit *c, unsigned flags, struct err *e);
-/* Saves the entry for later runs; nothing for stages that DVC does not keep. */
-int commit_runcache(struct commit *c, struct err *e);
+/* Saves the entry for later runs; nothing for stages that DVC does not keep: after a run
+ * (`after_run`) these are also those with plain outs that are not cached. */
+int commit_runcache(struct commit *c, bool after_run, struct err *e);
 int commit_ignore(struct commit *c, struct err *e);
 
 /* Before a command runs: outs that are not persistent are removed (cached or not), persistent ones

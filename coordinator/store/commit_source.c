@@ -8,14 +8,16 @@
 #include "fs.h"
 #include "gitignore.h"
 #include "path.h"
+#include "remote.h"
 #include "repo.h"
 #include "store.h"
 
 #include <stdio.h>
 #include <string.h>
 
-int commit_data(struct store *s, struct arena *a, const char *path, unsigned flags,
-                struct content *now, struct err *e)
+/* `mode_of`: whose isexec the data takes; NULL: its own. */
+static int store_data(struct store *s, struct arena *a, const char *path, unsigned flags,
+                      const struct hash *mode_of, struct content *now, struct err *e)
 {
     bool keep = !(flags & COMMIT_NO_CACHE);
     *now = (struct content){.path = path, .honour_ignore = true, .no_hash = keep};
@@ -29,7 +31,16 @@ int commit_data(struct store *s, struct arena *a, const char *path, unsigned fla
     if (now->kind == CONTENT_OTHER) {
         return err_set(e, ERR_IO, "output '%s' is not a file or directory", shown);
     }
+    if (mode_of) {
+        now->hash.isexec = mode_of->isexec;
+    }
     return keep ? commit_store_contents(s, a, &now, 1, !(flags & COMMIT_NO_RELINK), e) : 0;
+}
+
+int commit_data(struct store *s, struct arena *a, const char *path, unsigned flags,
+                struct content *now, struct err *e)
+{
+    return store_data(s, a, path, flags, NULL, now, e);
 }
 
 /* ---- inside of a tracked folder ---- */
@@ -49,7 +60,11 @@ static int old_rest(struct store *s, struct arena *a, const struct hash *old, co
     if (!old->md5) {
         return 0;
     }
-    if (cas_read_dir(s->cas, a, (struct cas_id){old->md5, old->legacy}, &tree, NULL) < 0) {
+    const struct cas_id id = {old->md5, old->legacy};
+    if (!cas_has(s->cas, id, false)) {
+        remote_fetch_list(s, a, id);
+    }
+    if (cas_read_dir(s->cas, a, id, &tree, NULL) < 0) {
         return err_set(e, ERR_MISSING, "could not read '%s'", old->md5);
     }
     for (size_t i = 0; i < tree.count; i++) {
@@ -156,7 +171,9 @@ static int source_out(struct store *s, struct arena *a, const struct stage *st, 
             return 0;
         }
         struct content now;
-        if (commit_data(s, a, o->path, o->cache ? flags : flags | COMMIT_NO_CACHE, &now, e) < 0) {
+        const struct hash *mode_of = (flags & COMMIT_AS_RECORDED) && o->hash.md5 ? &o->hash : NULL;
+        if (store_data(s, a, o->path, o->cache ? flags : flags | COMMIT_NO_CACHE, mode_of, &now,
+                       e) < 0) {
             return -1;
         }
         if (now.is_empty) {
@@ -197,6 +214,9 @@ int commit_source(struct store *s, struct arena *a, const struct stage *st, unsi
         if (source_out(s, a, st, i, flags, filter, changed, e) < 0) {
             return -1;
         }
+    }
+    if (flags & COMMIT_AS_RECORDED) {
+        return 0;
     }
     struct commit c;
     commit_begin(&c, s, a, st, NULL);

@@ -131,7 +131,7 @@ static int renew_md5(struct store *s, struct arena *a, const struct stage *st, s
 static int migrate_stage(struct store *s, struct arena *a, const struct stage *st, struct lock *l,
                          const struct lock_entry *recorded, struct err *e)
 {
-    const unsigned flags = COMMIT_ALLOW_MISSING | COMMIT_MIGRATE;
+    const unsigned flags = COMMIT_ALLOW_MISSING | COMMIT_FEWER_PARAMS | COMMIT_MIGRATE;
     struct commit c;
     if (!st->name) {
         bool changed;
@@ -142,7 +142,7 @@ static int migrate_stage(struct store *s, struct arena *a, const struct stage *s
     }
     commit_begin(&c, s, a, st, recorded);
     if (commit_deps(&c, flags, e) < 0 || commit_outs(&c, flags, e) < 0 ||
-        commit_runcache(&c, e) < 0) {
+        commit_runcache(&c, false, e) < 0) {
         return err_wrap(e, "%s", st->addr);
     }
     lock_set(l, c.entry);

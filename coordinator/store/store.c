@@ -6,6 +6,7 @@
 #include "config.h"
 #include "err.h"
 #include "ignore.h"
+#include "links.h"
 #include "lock.h"
 #include "log.h"
 #include "path.h"
@@ -32,6 +33,7 @@ struct store_private {
     struct held_lock *locks;
     size_t lock_count, lock_capacity;
     struct scmindex *scmindex;
+    struct links *links;
 };
 
 static int link_types(const struct repo *r, struct cas_options *opt, struct err *e)
@@ -89,6 +91,7 @@ struct store *store_open(struct repo *r, const struct store_options *opt, struct
     arena_init(&a);
     s->state =
         state_open(s->priv->opt.no_state ? NULL : path_join(&a, r->tmp_dir, "nephron/state"));
+    s->priv->links = links_new(path_join(&a, r->tmp_dir, "nephron/links"));
     s->cas = cas_open(repo_cache_dir(r, &a), &co, s->state);
     arena_release(&a);
     return s;
@@ -102,6 +105,7 @@ void store_close(struct store *s)
     store_forget_locks(s);
     free(s->priv->locks);
     scmindex_free(s->priv->scmindex);
+    links_close(s->priv->links);
     par_free(s->priv->par);
     pthread_mutex_destroy(&s->priv->par_lock);
     cas_close(s->cas);
@@ -279,6 +283,11 @@ const char *store_show(const struct store *s, struct arena *a, const char *path)
 struct scmindex **store_scmindex(struct store *s)
 {
     return &s->priv->scmindex;
+}
+
+struct links *store_links(struct store *s)
+{
+    return s->priv->links;
 }
 
 bool store_ignored(struct store *s, const char *path, bool is_dir)

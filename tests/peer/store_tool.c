@@ -259,7 +259,7 @@ static int repro_stage(struct tool *t, const struct stage *st, struct err *e)
         commit_begin(&c, t->store, &t->arena, st, lock_find(l, st->name));
         if (commit_clear_outs(t->store, &t->arena, st, e) < 0 || run_commands(t, st, e) < 0 ||
             commit_deps(&c, flags, e) < 0 || commit_outs(&c, flags, e) < 0 ||
-            (!t->opt.no_commit && commit_runcache(&c, e) < 0)) {
+            (!t->opt.no_commit && commit_runcache(&c, true, e) < 0)) {
             return -1;
         }
     }

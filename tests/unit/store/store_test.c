@@ -46,7 +46,7 @@ static void commit_all(struct place *t)
         assert_non_null(l);
         commit_begin(&c, t->store, &t->a, st, lock_find(l, st->name));
         if (commit_deps(&c, 0, &t->e) < 0 || commit_outs(&c, 0, &t->e) < 0 ||
-            commit_runcache(&c, &t->e) < 0 || commit_ignore(&c, &t->e) < 0) {
+            commit_runcache(&c, true, &t->e) < 0 || commit_ignore(&c, &t->e) < 0) {
             fail_msg("%s", t->e.text);
         }
         lock_set(l, c.entry);
