@@ -108,8 +108,8 @@ static int add_and_report(struct stagefile_add *add, const struct add_lists *l, 
         printf("Added stage '%s' in 'dvc.yaml'\n", add->name);
     }
     if (run) {
-        char *argv[] = {"repro", (char *)add->name, NULL};
-        return cmd_repro(2, argv);
+        char *argv[] = {"repro", "-s", (char *)add->name, NULL};
+        return cmd_repro(3, argv);
     }
     return 0;
 }

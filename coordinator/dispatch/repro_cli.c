@@ -362,6 +362,17 @@ static int run(struct session *s, struct repro_context *c, struct err *e)
     return 0;
 }
 
+/* -s: how the stages hang together does not matter, so nothing is checked, as in DVC. */
+static int build_graph(struct graph *g, struct pipeline *p, struct repo *r,
+                       const struct repro_options *opt, struct err *e)
+{
+    if (!opt->single_item || opt->pipeline || opt->all_pipelines) {
+        return graph_build(g, p, r, e);
+    }
+    graph_build_unchecked(g, p, r);
+    return 0;
+}
+
 static int with_graph(struct session *s, struct repo *r, int argc, char **argv, struct err *e)
 {
     struct pipeline p = {0};
@@ -370,7 +381,7 @@ static int with_graph(struct session *s, struct repo *r, int argc, char **argv, 
     const struct store_options so = {.note = on_note, .note_ctx = s};
     struct store *store = NULL;
     bool have_pipeline = pipeline_load(&p, r, e) == 0;
-    bool have_graph = have_pipeline && graph_build(&g, &p, r, e) == 0;
+    bool have_graph = have_pipeline && build_graph(&g, &p, r, &s->args->opt, e) == 0;
     if (have_graph) {
         store = store_open(r, &so, e);
     }

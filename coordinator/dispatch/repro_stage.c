@@ -10,6 +10,7 @@
 #include "fs.h"
 #include "gitignore.h"
 #include "lock.h"
+#include "params.h"
 #include "path.h"
 #include "pipeline.h"
 #include "repo.h"
@@ -379,7 +380,7 @@ static int verify_stage(struct run *run, size_t node, struct err *e)
         }
     }
     struct err why = ERR_INIT;
-    if (count > 0 && !run->opt->allow_missing) {
+    if (count > 0) {
         err_set(&why, ERR_MISSING, "missing data '%s': %s", count > 1 ? "sources" : "source",
                 missing.p);
     }
@@ -433,6 +434,28 @@ static int dry_stage(struct run *run, size_t node, struct arena *a, struct err *
     return 0;
 }
 
+/* The keys that a params file lacks: all, when it is not there. */
+static bool lacks_param(struct run *run, const struct param_dep *p, struct err *why)
+{
+    struct params_cache files;
+    params_cache_init(&files);
+    struct value *values, *missing = value_list(&files.arena);
+    if (content_kind(run->c->store, p->path, false) == CONTENT_MISSING) {
+        for (size_t i = 0; i < p->key_count; i++) {
+            value_push(&files.arena, missing, value_cstr(&files.arena, p->keys[i]));
+        }
+    } else if (params_read(&files, run->c->repo, p, &values, &missing, why) < 0) {
+        params_cache_release(&files);
+        return true;
+    }
+    bool lacks = missing->list.count > 0;
+    if (lacks) {
+        params_missing_error(run->c->repo, p, missing, why);
+    }
+    params_cache_release(&files);
+    return lacks;
+}
+
 /* A stage that the run cache would look for needs its deps' hashes first: DVC says so in Python's
  * words. */
 static bool lacks_dep(struct run *run, struct arena *a, const struct item *it, struct err *why)
@@ -446,6 +469,11 @@ static bool lacks_dep(struct run *run, struct arena *a, const struct item *it, s
             content_kind(run->c->store, st->deps[i].path, false) == CONTENT_MISSING) {
             err_set(why, ERR_MISSING, "[Errno 2] No such file or directory: '%s'",
                     repo_abs(run->c->repo, a, st->deps[i].path));
+            return true;
+        }
+    }
+    for (size_t i = 0; i < st->param_count; i++) {
+        if (lacks_param(run, &st->params[i], why)) {
             return true;
         }
     }

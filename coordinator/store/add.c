@@ -168,14 +168,18 @@ static int write_file(const struct adder *ad, const char *file, const char *path
     return rc;
 }
 
+static int not_there(const struct adder *ad, const char *path, struct err *e)
+{
+    return err_set(e, ERR_MISSING,
+                   "output '%s' does not exist: [Errno 2] No such file or directory: '%s'",
+                   shown(ad, path), repo_abs(ad->s->repo, ad->a, path));
+}
+
 static int add_new(struct adder *ad, const char *path, struct err *e)
 {
     struct content now;
-    const char *abs = repo_abs(ad->s->repo, ad->a, path);
-    if (!fs_exists(abs)) {
-        return err_set(e, ERR_MISSING,
-                       "output '%s' does not exist: [Errno 2] No such file or directory: '%s'",
-                       shown(ad, path), abs);
+    if (!fs_exists(repo_abs(ad->s->repo, ad->a, path))) {
+        return not_there(ad, path, e);
     }
     /* refused before anything is stored */
     if (scmindex_tracked(ad->s, path)) {
@@ -195,6 +199,10 @@ static int check_owner(struct adder *ad, const char *path, struct err *e)
 {
     size_t out;
     const struct stage *owner = find_owner(ad, path, &out);
+    const char *dir = repo_abs(ad->s->repo, ad->a, path_dirname(ad->a, path));
+    if (!owner && path[0] != '/' && !fs_exists(dir)) {
+        return err_set(e, ERR_MISSING, "stage working dir '%s' does not exist", dir);
+    }
     if (!owner || is_dvc_file(path) || !owner->name) {
         return 0;
     }
@@ -210,6 +218,9 @@ static int add_target(struct adder *ad, const char *path, struct err *e)
     const struct stage *owner = find_owner(ad, path, &out);
     if (!owner || is_dvc_file(path)) {
         return check_new(ad, path, e) < 0 ? -1 : add_new(ad, path, e);
+    }
+    if (!strcmp(path, owner->outs[out].path) && !fs_exists(repo_abs(ad->s->repo, ad->a, path))) {
+        return not_there(ad, path, e);
     }
     keep_result(ad, owner->file);
     return commit_source(ad->s, ad->a, owner, flags_of(ad), path, NULL, e);

@@ -340,6 +340,10 @@ static int check_move(const struct moving *m, struct err *e)
     if (!fs_is_dir(dir)) {
         return err_set(e, ERR_MISSING, "stage working dir '%s' does not exist", dir);
     }
+    if (m->file != m->st->file && gitignore_ignored(m->s->repo, m->file)) {
+        return err_set(e, ERR_USAGE, "bad DVC file name '%s' is git-ignored.",
+                       repo_show(r, m->a, m->file));
+    }
     if (m->file != m->st->file && fs_exists(repo_abs(r, m->a, m->file))) {
         return err_set(e, ERR_USAGE, "'%s' already exists", repo_show(r, m->a, m->file));
     }

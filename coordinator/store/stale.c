@@ -502,7 +502,8 @@ static bool producer_differs(struct store *s, const struct stale_report *r,
             struct lock *l = up->name ? store_lock(s, up->file, NULL) : NULL;
             other.entry = l ? lock_find(l, up->name) : NULL;
             struct hash h = locked_out(&other, k);
-            if (!h.md5 || !c->was_hash.md5 || strcmp(h.md5, c->was_hash.md5) != 0) {
+            if (!h.md5 || !c->was_hash.md5 ? h.md5 != c->was_hash.md5
+                                           : strcmp(h.md5, c->was_hash.md5) != 0) {
                 return true;
             }
         }
