@@ -87,6 +87,24 @@ def run(argv, cwd, env, umask=0o022):
     return os.waitstatus_to_exitcode(status), text_of(streams[1]), text_of(streams[2])
 
 
+def remember_documents():
+    """Reading YAML is most of what DVC does: in this process a text is parsed once."""
+    import pickle
+
+    from ruamel.yaml import YAML
+
+    parse, known = YAML.load, {}
+
+    def load(yaml, stream):
+        if not isinstance(stream, str) or yaml.typ != ["safe"]:
+            return parse(yaml, stream)
+        if stream not in known:
+            known[stream] = pickle.dumps(parse(yaml, stream))
+        return pickle.loads(known[stream])
+
+    YAML.load = load
+
+
 def run_each(commands, cwd, env):
     """As run for each of several commands that only look: one child answers all, so that what DVC reads stays in memory."""
     from dvc.cli import main
@@ -98,6 +116,7 @@ def run_each(commands, cwd, env):
             os.chdir(cwd)
             os.environ.clear()
             os.environ.update(env)
+            remember_documents()
             for argv, (out, err, code) in zip(commands, files):
                 os.dup2(out, 1)
                 os.dup2(err, 2)
