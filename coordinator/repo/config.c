@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #define CONFIG_PREFIX "config file error"
+#define CONFIG_MAX ((size_t)1 << 20)
 
 /* ---- paths in values ---- */
 
@@ -203,31 +204,37 @@ static void add_schema_sections(struct arena *a, struct value *conf)
     }
 }
 
-static int load_level(struct config *c, enum config_level level, struct err *e)
+/* The text of a level's file; empty: there is none. */
+static int read_level(struct config *c, enum config_level level, struct strbuf *text, struct err *e)
+{
+    struct err why = ERR_INIT;
+    return fs_read(c->files[level], CONFIG_MAX, text, &why) == 0 || why.code == ERR_MISSING
+               ? 0
+               : err_set(e, ERR_CONFIG, CONFIG_PREFIX ": %s", why.text);
+}
+
+static int take_level(struct config *c, enum config_level level, struct str text, struct err *e)
 {
     struct arena *a = &c->arena;
-    struct strbuf text;
-    strbuf_init(&text);
-    struct err read_err = ERR_INIT;
-    struct value *sections = value_map(a);
-    int rc = 0;
-    if (fs_read(c->files[level], (size_t)1 << 20, &text, &read_err) < 0) {
-        if (read_err.code != ERR_MISSING) {
-            rc = err_set(e, ERR_CONFIG, CONFIG_PREFIX ": %s", read_err.text);
-        }
-    } else {
-        sections = config_parse(a, strbuf_str(&text), e);
-        rc = sections == NULL ? err_wrap(e, CONFIG_PREFIX) : 0;
-    }
-    strbuf_release(&text);
-    if (rc < 0) {
-        return -1;
+    struct value *sections = config_parse(a, text, e);
+    if (sections == NULL) {
+        return err_wrap(e, CONFIG_PREFIX);
     }
     c->raw[level] = unpack_named(a, lower_keys(a, sections));
     add_schema_sections(a, c->raw[level]);
     c->view[level] = value_copy(a, c->raw[level]);
     config_map_paths(a, c->view[level], path_dirname(a, c->files[level]), resolve_path);
     return 0;
+}
+
+static int load_level(struct config *c, enum config_level level, struct err *e)
+{
+    struct strbuf text;
+    strbuf_init(&text);
+    int rc = read_level(c, level, &text, e);
+    rc = rc == 0 ? take_level(c, level, strbuf_str(&text), e) : rc;
+    strbuf_release(&text);
+    return rc;
 }
 
 void config_merge(struct arena *a, struct value *into, const struct value *update)
@@ -244,19 +251,60 @@ void config_merge(struct arena *a, struct value *into, const struct value *updat
     }
 }
 
-static int load_all(struct config *c, struct err *e)
+static void merge_levels(struct config *c)
 {
     c->merged = value_map(&c->arena);
     for (int level = 0; level < CONFIG_LEVELS; level++) {
-        if (c->files[level] == NULL) {
-            continue;
+        if (c->view[level] != NULL) {
+            config_merge(&c->arena, c->merged, c->view[level]);
         }
-        if (load_level(c, (enum config_level)level, e) < 0) {
+    }
+}
+
+static int load_all(struct config *c, struct err *e)
+{
+    for (int level = 0; level < CONFIG_LEVELS; level++) {
+        if (c->files[level] != NULL && load_level(c, (enum config_level)level, e) < 0) {
             return -1;
         }
-        config_merge(&c->arena, c->merged, c->view[level]);
     }
+    merge_levels(c);
     return 0;
+}
+
+void config_overlay(struct config *c, const struct value *sections)
+{
+    struct value *own = value_copy(&c->arena, sections);
+    config_map_paths(&c->arena, own, path_cwd(&c->arena), resolve_path);
+    config_merge(&c->arena, c->merged, own);
+}
+
+int config_reread_project(struct config *c, struct str text, struct err *e)
+{
+    if (take_level(c, CONFIG_PROJECT, text, e) < 0) {
+        return -1;
+    }
+    merge_levels(c);
+    return 0;
+}
+
+int config_read_file(struct arena *a, const char *path, struct value **sections, struct err *e)
+{
+    struct strbuf text;
+    struct err why = ERR_INIT;
+    strbuf_init(&text);
+    int rc = fs_read(path, CONFIG_MAX, &text, &why);
+    if (rc < 0) {
+        rc = why.code == ERR_MISSING
+                 ? err_set(e, ERR_MISSING, "[Errno 2] No such file or directory: '%s'", path)
+                 : err_set(e, why.code, "%s", why.text);
+    } else if ((*sections = config_parse(a, strbuf_str(&text), e)) == NULL) {
+        rc = err_wrap(e, CONFIG_PREFIX);
+    } else {
+        *sections = unpack_named(a, lower_keys(a, *sections));
+    }
+    strbuf_release(&text);
+    return rc;
 }
 
 static const char *user_config_dir(struct arena *a)

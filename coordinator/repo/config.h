@@ -44,6 +44,14 @@ struct config;
  */
 struct config *config_open(const char *dvc_dir, struct err *e);
 void config_free(struct config *c);
+/* Settings that hold for this process alone, over all levels, until the next write: sections as config_read_file
+ * gives them. Relative paths in them start at the current folder. */
+void config_overlay(struct config *c, const struct value *sections);
+/* The project's level anew, from the text of its file in another revision; what was laid over is gone. */
+int config_reread_project(struct config *c, struct str text, struct err *e);
+/* A file of settings outside of the levels: names packed as in memory, paths as written. ERR_MISSING as Python says
+ * it, ERR_CONFIG. In `a`. */
+int config_read_file(struct arena *a, const char *path, struct value **sections, struct err *e);
 /* DVC's schema over the merged levels. */
 int config_validate(const struct config *c, struct err *e);
 
