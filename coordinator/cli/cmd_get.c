@@ -5,6 +5,7 @@
 
 #include "config.h"
 #include "err.h"
+#include "foreign.h"
 #include "fs.h"
 #include "gitsource.h"
 #include "json.h"
@@ -240,24 +241,41 @@ int cmd_list_url(int argc, char **argv)
 
 /* ---- list ---- */
 
-static int list_repo(struct arena *a, const char *url, const char *rev, const char *remote,
-                     const struct gitsource_show *show, bool json, struct strbuf *out,
-                     struct err *e)
+/* Opens what the command line names. ERR_USAGE, ERR_MISSING for the settings; else as gitsource_open. */
+static int open_named(struct arena *a, const struct foreign *how, const char *url, const char *rev,
+                      const char *path, struct gitsource *g, struct err *e)
+{
+    struct gitsource_place place = {.url = url, .rev = rev, .from_git = rev != NULL, .path = path};
+    return foreign_settings(a, how, &place.settings, e) < 0 ? -1 : gitsource_open(a, &place, g, e);
+}
+
+struct list_words {
+    const char *url, *path, *rev;
+    struct foreign how;
+    struct gitsource_show show;
+    bool json;
+};
+
+static int list_repo(struct arena *a, struct list_words *w, struct strbuf *out, struct err *e)
 {
     struct gitsource g;
     struct gitsource_list files;
-    if (gitsource_open(a, url, rev, &g, e) < 0) {
+    if (open_named(a, &w->how, w->url, w->rev, w->path, &g, e) < 0) {
         return -1;
     }
-    g.remote = remote;
     struct value *v;
+    w->show.path = g.path;
+    w->show.heading = w->path && *w->path ? w->path : NULL;
     int rc = gitsource_files(&g, &files, e);
-    if (rc == 0 && json) {
-        rc = gitsource_json(&g, &files, show, &v, e);
-    } else if (rc == 0) {
-        rc = gitsource_text(&g, &files, show, out, e);
+    if (rc == 0) {
+        rc = gitsource_expand(&g, &files, w->show.recursive || w->show.tree, e);
     }
-    if (rc == 0 && json) {
+    if (rc == 0 && w->json) {
+        rc = gitsource_json(&g, &files, &w->show, &v, e);
+    } else if (rc == 0) {
+        rc = gitsource_text(&g, &files, &w->show, out, e);
+    }
+    if (rc == 0 && w->json) {
         json_write(out, v, NULL);
         strbuf_addch(out, '\n');
     }
@@ -265,23 +283,38 @@ static int list_repo(struct arena *a, const char *url, const char *rev, const ch
     return rc;
 }
 
+static int run_list(struct list_words *w)
+{
+    struct err e = ERR_INIT;
+    struct arena a;
+    struct strbuf text;
+    arena_init(&a);
+    strbuf_init(&text);
+    int rc = list_repo(&a, w, &text, &e);
+    print_text(&text);
+    bool missing = strncmp(e.text, "[Errno", 6) == 0;
+    int code =
+        rc == 0 ? 0
+                : sync_fail(&e, missing ? NULL : arena_printf(&a, "failed to list '%s'", w->url));
+    arena_release(&a);
+    return code;
+}
+
 int cmd_list(int argc, char **argv)
 {
-    struct gitsource_show show = {0};
-    const char *rev = NULL, *remote = NULL;
-    bool json = false, quiet = false;
+    struct list_words w = {0};
+    bool quiet = false;
     struct opt_list args = {0};
     const struct opt options[] = {
-        {OPT_FLAG, 'R', "recursive", NULL, "the files in folders, too", &show.recursive, NULL},
-        {OPT_FLAG, 'T', "tree", NULL, "as a tree", &show.tree, NULL},
-        {OPT_INT, 'L', "level", "N", "so many levels of folders", &show.level, NULL},
-        {OPT_FLAG, 0, "dvc-only", NULL, "only what DVC tracks", &show.dvc_only, NULL},
-        {OPT_FLAG, 0, "json", NULL, "one JSON list", &json, NULL},
-        {OPT_STR, 0, "rev", "REV", "this revision, not the work tree", &rev, NULL},
-        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &remote, NULL},
-        {OPT_FLAG, 0, "size", NULL, "show sizes", &show.size, NULL},
-        {OPT_FLAG, 0, "show-hash", NULL, "show hashes", &show.hash, NULL},
-        SESSION_FOREIGN_OPTIONS,
+        {OPT_FLAG, 'R', "recursive", NULL, "the files in folders, too", &w.show.recursive, NULL},
+        {OPT_FLAG, 'T', "tree", NULL, "as a tree", &w.show.tree, NULL},
+        {OPT_INT, 'L', "level", "N", "so many levels of folders", &w.show.level, NULL},
+        {OPT_FLAG, 0, "dvc-only", NULL, "only what DVC tracks", &w.show.dvc_only, NULL},
+        {OPT_FLAG, 0, "json", NULL, "one JSON list", &w.json, NULL},
+        {OPT_STR, 0, "rev", "REV", "this revision, not the work tree", &w.rev, NULL},
+        FOREIGN_OPTIONS(w.how),
+        {OPT_FLAG, 0, "size", NULL, "show sizes", &w.show.size, NULL},
+        {OPT_FLAG, 0, "show-hash", NULL, "show hashes", &w.show.hash, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {.usage = "nephron list [OPTION]... REPOSITORY [PATH]",
@@ -294,43 +327,39 @@ int cmd_list(int argc, char **argv)
                                   .min_args = 1,
                                   .max_args = 2};
     int code;
-    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
-        return code;
+    if (session_options(&spec, argc, argv, &args, 254, &code)) {
+        w.url = args.items[0];
+        w.path = args.count > 1 ? args.items[1] : NULL;
+        code = run_list(&w);
     }
-    struct err e = ERR_INIT;
-    struct arena a;
-    struct strbuf text;
-    arena_init(&a);
-    strbuf_init(&text);
-    show.path = args.count > 1 ? args.items[1] : NULL;
-    int rc = list_repo(&a, args.items[0], rev, remote, &show, json, &text, &e);
-    print_text(&text);
-    bool missing = strncmp(e.text, "[Errno", 6) == 0;
-    code = rc == 0
-               ? 0
-               : sync_fail(&e,
-                           missing ? NULL : arena_printf(&a, "failed to list '%s'", args.items[0]));
-    arena_release(&a);
+    foreign_release(&w.how);
     opt_list_release(&args);
     return code;
 }
 
 /* ---- du ---- */
 
-static int print_sizes(struct arena *a, const struct opt_list *args, const char *rev,
-                       const char *remote, bool total, struct err *e)
+struct du_words {
+    const char *url, *path, *rev;
+    struct foreign how;
+    bool total;
+};
+
+static int print_sizes(struct arena *a, const struct du_words *w, struct err *e)
 {
     struct gitsource g;
     struct gitsource_list files;
     struct strbuf text;
-    if (gitsource_open(a, args->items[0], rev, &g, e) < 0) {
+    if (open_named(a, &w->how, w->url, w->rev, w->path, &g, e) < 0) {
         return -1;
     }
-    g.remote = remote;
     strbuf_init(&text);
     int rc = gitsource_files(&g, &files, e);
     if (rc == 0) {
-        rc = gitsource_du(&g, &files, args->count > 1 ? args->items[1] : NULL, total, &text, e);
+        rc = gitsource_expand(&g, &files, false, e);
+    }
+    if (rc == 0) {
+        rc = gitsource_du(&g, &files, w->path, w->total, &text, e);
     }
     print_text(&text);
     gitsource_close(&g);
@@ -339,14 +368,13 @@ static int print_sizes(struct arena *a, const struct opt_list *args, const char 
 
 int cmd_du(int argc, char **argv)
 {
-    const char *rev = NULL, *remote = NULL;
-    bool total = false, quiet = false;
+    struct du_words w = {0};
+    bool quiet = false;
     struct opt_list args = {0};
     const struct opt options[] = {
-        {OPT_STR, 0, "rev", "REV", "this revision, not the work tree", &rev, NULL},
-        {OPT_FLAG, 's', "summarize", NULL, "the sum alone", &total, NULL},
-        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &remote, NULL},
-        SESSION_FOREIGN_OPTIONS,
+        {OPT_STR, 0, "rev", "REV", "this revision, not the work tree", &w.rev, NULL},
+        {OPT_FLAG, 's', "summarize", NULL, "the sum alone", &w.total, NULL},
+        FOREIGN_OPTIONS(w.how),
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {
@@ -358,15 +386,16 @@ int cmd_du(int argc, char **argv)
         .min_args = 1,
         .max_args = 2};
     int code;
-    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
-        return code;
+    if (session_options(&spec, argc, argv, &args, 254, &code)) {
+        struct err e = ERR_INIT;
+        struct arena a;
+        arena_init(&a);
+        w.url = args.items[0];
+        w.path = args.count > 1 ? args.items[1] : NULL;
+        code = print_sizes(&a, &w, &e) == 0 ? 0 : session_fail(&e, 255);
+        arena_release(&a);
     }
-    struct err e = ERR_INIT;
-    struct arena a;
-    arena_init(&a);
-    int rc = print_sizes(&a, &args, rev, remote, total, &e);
-    code = rc == 0 ? 0 : session_fail(&e, 255);
-    arena_release(&a);
+    foreign_release(&w.how);
     opt_list_release(&args);
     return code;
 }
@@ -374,7 +403,8 @@ int cmd_du(int argc, char **argv)
 /* ---- get, artifacts get ---- */
 
 struct get_words {
-    const char *url, *path, *out, *rev, *remote;
+    const char *url, *path, *out, *rev;
+    struct foreign how;
     bool show_url, force, quiet;
 };
 
@@ -387,9 +417,9 @@ static int take(struct gitsource *g, const struct get_words *w, const char *to, 
         return -1;
     }
     if (!w->show_url) {
-        return gitsource_copy(g, &files, w->path, target_path(g->arena, to), e);
+        return gitsource_copy(g, &files, target_path(g->arena, to), e);
     }
-    if (gitsource_url(g, &files, w->path, &url, e) < 0) {
+    if (gitsource_url(g, &files, &url, e) < 0) {
         return -1;
     }
     printf("%s\n", url);
@@ -401,23 +431,31 @@ static int get_path(struct arena *a, const struct get_words *w, struct err *e)
     struct gitsource g;
     const struct urlsource src = {.name = path_basename(path_normal(a, w->path))};
     const char *to = w->show_url ? "" : urlsource_target(a, &src, w->out, w->force, e);
-    if (to == NULL || gitsource_open(a, w->url, w->rev, &g, e) < 0) {
+    if (to == NULL || open_named(a, &w->how, w->url, w->rev, w->path, &g, e) < 0) {
         return -1;
     }
-    g.remote = w->remote;
     int rc = take(&g, w, to, e);
     gitsource_close(&g);
     return rc;
 }
 
+/* A file of settings that is not there is no failure of the copy. */
+static int get_failed(struct arena *a, const struct get_words *w, const char *what,
+                      const struct err *e)
+{
+    bool settings = e->code == ERR_MISSING && w->how.config && !fs_exists(w->how.config);
+    return settings || w->show_url
+               ? session_fail(e, 255)
+               : sync_fail(e, arena_printf(a, "failed to get '%s' from '%s'", what, w->url));
+}
+
 /* The options of both commands; expanded into each table. */
 #define GET_OPTIONS(w, jobs)                                                                       \
     {OPT_STR, 'o', "out", "PATH", "name or folder of the copy", &(w).out, NULL},                   \
-        {OPT_STR, 0, "remote", "NAME", "remote of that repository", &(w).remote, NULL},            \
+        FOREIGN_OPTIONS((w).how),                                                                  \
         {OPT_FLAG,      0,   "show-url", NULL, "print where it is in the remote, copy nothing",    \
          &(w).show_url, NULL},                                                                     \
         {OPT_INT, 'j', "jobs", "N", "transfers at a time", &(jobs), NULL},                         \
-        SESSION_FOREIGN_OPTIONS,                                                                   \
         {OPT_FLAG, 'f', "force", NULL, "replace an existing file or folder", &(w).force, NULL},    \
     {                                                                                              \
         OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &(w).quiet, NULL                 \
@@ -440,20 +478,16 @@ int cmd_get(int argc, char **argv)
         .min_args = 2,
         .max_args = 2};
     int code;
-    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
-        return code;
+    if (session_options(&spec, argc, argv, &args, 254, &code)) {
+        struct err e = ERR_INIT;
+        struct arena a;
+        arena_init(&a);
+        w.url = args.items[0];
+        w.path = args.items[1];
+        code = get_path(&a, &w, &e) == 0 ? 0 : get_failed(&a, &w, w.path, &e);
+        arena_release(&a);
     }
-    struct err e = ERR_INIT;
-    struct arena a;
-    arena_init(&a);
-    w.url = args.items[0];
-    w.path = args.items[1];
-    int rc = get_path(&a, &w, &e);
-    code = rc == 0 ? 0
-           : w.show_url
-               ? session_fail(&e, 255)
-               : sync_fail(&e, arena_printf(&a, "failed to get '%s' from '%s'", w.path, w.url));
-    arena_release(&a);
+    foreign_release(&w.how);
     opt_list_release(&args);
     return code;
 }
@@ -463,12 +497,15 @@ static int get_artifact(struct arena *a, struct get_words *w, const char *versio
 {
     const char *name = w->path;
     struct gitsource g;
-    if (gitsource_open(a, w->url, NULL, &g, e) < 0) {
+    struct gitsource_place place = {.url = w->url};
+    if (gitsource_open(a, &place, &g, e) < 0) {
         return -1;
     }
     int rc = gitsource_artifact_rev(&g, name, version, stage, &w->rev, e);
     gitsource_close(&g);
-    if (rc < 0 || gitsource_open(a, w->url, w->rev, &g, e) < 0) {
+    place.rev = w->rev;
+    place.from_git = true;
+    if (rc < 0 || gitsource_open(a, &place, &g, e) < 0) {
         return -1;
     }
     rc = gitsource_artifact_path(&g, name, &w->path, e);
@@ -498,20 +535,18 @@ static int artifacts_get(int argc, char **argv)
         .min_args = 2,
         .max_args = 2};
     int code;
-    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
-        return code;
+    if (session_options(&spec, argc, argv, &args, 254, &code)) {
+        struct err e = ERR_INIT;
+        struct arena a;
+        arena_init(&a);
+        w.url = args.items[0];
+        w.path = args.items[1];
+        code = get_artifact(&a, &w, version, stage, &e) == 0
+                   ? 0
+                   : get_failed(&a, &w, args.items[1], &e);
+        arena_release(&a);
     }
-    struct err e = ERR_INIT;
-    struct arena a;
-    arena_init(&a);
-    w.url = args.items[0];
-    w.path = args.items[1];
-    int rc = get_artifact(&a, &w, version, stage, &e);
-    code =
-        rc == 0
-            ? 0
-            : sync_fail(&e, arena_printf(&a, "failed to get '%s' from '%s'", args.items[1], w.url));
-    arena_release(&a);
+    foreign_release(&w.how);
     opt_list_release(&args);
     return code;
 }

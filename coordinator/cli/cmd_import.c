@@ -3,6 +3,7 @@
 #include "cmd.h"
 
 #include "err.h"
+#include "foreign.h"
 #include "gitsource.h"
 #include "gitstage.h"
 #include "importurl.h"
@@ -109,13 +110,27 @@ int cmd_import_url(int argc, char **argv)
 
 /* ---- import ---- */
 
-static int run_import(const struct gitsource_import *opt, bool quiet)
+/* DVC has no place in the .dvc file for all three. */
+static int take_settings(struct arena *a, const struct foreign *how, struct gitsource_import *opt,
+                         struct err *e)
+{
+    return how->config && how->remote && how->remote_config.count > 0
+               ? err_set(e, ERR_USAGE,
+                         "Can't specify config path together with both remote and remote_config")
+               : foreign_settings(a, how, &opt->settings, e);
+}
+
+static int run_import(struct gitsource_import *opt, const struct foreign *how, bool quiet)
 {
     struct err e = ERR_INIT;
     struct session s;
     const char *file;
     if (open_locked(&s, "nephron import", quiet, &e) < 0) {
         return session_fail(&e, 1);
+    }
+    if (take_settings(&s.arena, how, opt, &e) < 0) {
+        session_close(&s);
+        return session_fail(&e, 255);
     }
     int rc = gitsource_import_run(s.store, &s.arena, &s.pipeline, opt, &file, &e);
     if (rc == 0) {
@@ -131,6 +146,7 @@ static int run_import(const struct gitsource_import *opt, bool quiet)
 int cmd_import(int argc, char **argv)
 {
     struct gitsource_import opt = {0};
+    struct foreign how = {0};
     bool quiet = false;
     long jobs = 0;
     struct opt_list args = {0};
@@ -142,8 +158,7 @@ int cmd_import(int argc, char **argv)
         {OPT_FLAG, 0, "no-exec", NULL, "write the .dvc file only", &opt.no_exec, NULL},
         {OPT_FLAG, 0, "no-download", NULL, "write the .dvc file with the revision, bring nothing",
          &opt.no_download, NULL},
-        {OPT_STR, 0, "remote", "NAME", "remote of the other repository", &opt.remote, NULL},
-        SESSION_FOREIGN_OPTIONS,
+        FOREIGN_OPTIONS(how),
         {OPT_INT, 'j', "jobs", "N", "transfers at a time", &jobs, NULL},
         {OPT_FLAG, 'q', "quiet", NULL, "print nothing but errors", &quiet, NULL},
         OPT_END};
@@ -153,17 +168,18 @@ int cmd_import(int argc, char **argv)
                  "it here; `nephron "
                  "update` brings it up to date.",
         .examples = "  nephron import git@example.org:team/registry.git models/vgg.pth\n"
-                    "  nephron import ../registry data -o raw --rev v2",
+                    "  nephron import ../registry data -o raw --rev v2\n"
+                    "  nephron import ../registry scans/raw --remote-config url=/mnt/mirror",
         .options = options,
         .min_args = 2,
         .max_args = 2};
     int code;
-    if (!session_options(&spec, argc, argv, &args, 254, &code)) {
-        return code;
+    if (session_options(&spec, argc, argv, &args, 254, &code)) {
+        opt.url = args.items[0];
+        opt.path = args.items[1];
+        code = run_import(&opt, &how, quiet);
     }
-    opt.url = args.items[0];
-    opt.path = args.items[1];
-    code = run_import(&opt, quiet);
+    foreign_release(&how);
     opt_list_release(&args);
     return code;
 }

@@ -5,6 +5,7 @@
 #include "alloc.h"
 #include "config.h"
 #include "err.h"
+#include "gitsource.h"
 #include "json.h"
 #include "remote.h"
 #include "session.h"
@@ -49,7 +50,7 @@ static int check_targets(struct session *s, const struct checkout_target *target
     const struct stage **stages = ARENA_ARRAY(&s->arena, count + 1, const struct stage *);
     for (size_t i = 0; i < count; i++) {
         stages[i] = targets[i].stage;
-        if (stages[i]->frozen) {
+        if (stages[i]->frozen && !gitsource_is_import(stages[i])) {
             warn_frozen(s, stages[i]);
         }
     }
@@ -59,6 +60,39 @@ static int check_targets(struct session *s, const struct checkout_target *target
         const struct stale_options opt = {.filter = targets[from].filter};
         if (stale_check(s->store, &s->arena, stages + from, to - from, &opt, reports + from, e) <
             0) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
+/* What other repositories hold by now; said before all else of an import. */
+static int check_source(struct session *s, struct stale_report *r, struct err *e)
+{
+    struct gitsource_record rec;
+    bool outdated;
+    gitsource_record(&s->arena, r->stage, &rec);
+    if (gitsource_outdated(&s->arena, &rec, &outdated, e) < 0) {
+        return -1;
+    }
+    if (outdated) {
+        struct stale_change *all = ARENA_ARRAY(&s->arena, r->change_count + 1, struct stale_change);
+        all[0] = (struct stale_change){
+            .where = STALE_DEP, .word = STALE_UPDATE_AVAILABLE, .shown = rec.shown};
+        if (r->change_count) {
+            memcpy(all + 1, r->changes, r->change_count * sizeof(*all));
+        }
+        r->changes = all;
+        r->change_capacity = ++r->change_count;
+    }
+    return 0;
+}
+
+static int check_sources(struct session *s, struct stale_report *reports, size_t count,
+                         struct err *e)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (gitsource_is_import(reports[i].stage) && check_source(s, &reports[i], e) < 0) {
             return -1;
         }
     }
@@ -88,7 +122,8 @@ static int local_status(struct session *s, const struct status_args *a, struct s
         return -1;
     }
     struct stale_report *reports = ARENA_ARRAY(&s->arena, count + 1, struct stale_report);
-    if (check_targets(s, targets, count, reports, e) < 0) {
+    if (check_targets(s, targets, count, reports, e) < 0 ||
+        (!a->no_updates && check_sources(s, reports, count, e) < 0)) {
         return -1;
     }
     for (size_t i = 0; i < count; i++) {

@@ -78,14 +78,6 @@ bool session_is_outside(const struct err *e);
 bool session_options(const struct opt_spec *spec, int argc, char **argv, struct opt_list *args,
                      int usage_code, int *exit_code);
 
-/* Of commands that read another repository. */
-#define SESSION_FOREIGN_OPTIONS                                                                    \
-    {OPT_REFUSED, 0, "config", NULL, "(not supported) settings for that repository", NULL, NULL},  \
-    {                                                                                              \
-        OPT_REFUSED, 0, "remote-config", NULL, "(not supported) settings for its remote", NULL,    \
-            NULL                                                                                   \
-    }
-
 /* A family of subcommands ("stage add"): looks argv[1] up and calls it with argv + 1. */
 struct session_command {
     const char *name;

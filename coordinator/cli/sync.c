@@ -123,6 +123,14 @@ static int collect_out(struct collecting *c, const struct checkout_target *t, co
     if (take <= 0) {
         return take;
     }
+    if (gitsource_is_import(t->stage)) {
+        if (!c->choice->push) {
+            struct sync_sets *sets = c->sets;
+            ARRAY_RESERVE(sets->imports, sets->import_count, sets->import_capacity, 1);
+            gitsource_record(&s->arena, t->stage, &sets->imports[sets->import_count++]);
+        }
+        return 0;
+    }
     struct sync_set *set = set_of(s, c->sets, c->choice, o, e);
     if (set == NULL) {
         return 1;
@@ -189,6 +197,7 @@ void sync_sets_release(struct sync_sets *sets)
         remote_close(&sets->items[i].remote);
     }
     free(sets->items);
+    free(sets->imports);
     *sets = (struct sync_sets){0};
 }
 
@@ -241,6 +250,11 @@ int sync_move(struct session *s, const struct sync_choice *choice, bool run_cach
     rc = rc == 0 ? sync_collect(s, choice, &sets, e) : rc;
     for (size_t i = 0; rc == 0 && i < sets.count; i++) {
         rc = move_set(s, choice->push, &sets.items[i], &t, e);
+    }
+    for (size_t i = 0; rc == 0 && i < sets.import_count; i++) {
+        size_t files;
+        rc = gitsource_fetch(s->store, &s->arena, &sets.imports[i], &files, e);
+        t.moved += rc == 0 ? files : 0;
     }
     sync_sets_release(&sets);
     if (rc == 0 && t.missing.n > 0) {

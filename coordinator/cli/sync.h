@@ -2,6 +2,7 @@
 #define NEPHRON_SYNC_H
 
 #include "checkout.h"
+#include "gitsource.h"
 #include "graph.h"
 #include "opt.h"
 #include "remote.h"
@@ -54,6 +55,8 @@ struct sync_set {
 struct sync_sets {
     struct sync_set *items; /* in order of first use */
     size_t count, capacity;
+    struct gitsource_record *imports; /* they come from other repositories, and are never pushed */
+    size_t import_count, import_capacity;
 };
 
 /* What the chosen targets use, each object once. ERR_MISSING as graph_select; ERR_CONFIG when a

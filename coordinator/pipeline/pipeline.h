@@ -37,6 +37,7 @@ struct dep {
     struct hash hash;              /* .dvc files only (import-url): else unknown */
     const char *etag;              /* likewise, of what an object store holds; NULL: none */
     const struct value *fs_config; /* likewise: settings for the source; NULL: none */
+    const struct value *repo; /* .dvc files of `import`: the repository it is from; NULL: none */
     unsigned line;
 };
 

@@ -464,6 +464,8 @@ static int build_file_deps(const struct stagebuild *b, const struct value *list,
         const struct value *own = value_get(entry, "fs_config"), *etag = value_get(entry, "etag");
         d->fs_config = own ? value_copy(b->arena, own) : NULL;
         d->etag = etag ? text_of(b->arena, etag) : NULL;
+        own = value_get(entry, "repo");
+        d->repo = own ? value_copy(b->arena, own) : NULL;
     }
     return 0;
 }

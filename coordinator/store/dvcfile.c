@@ -68,6 +68,12 @@ static struct value *repo_value(struct arena *a, const struct dvcfile_import *x)
     if (x->rev_lock) {
         value_set(a, repo, "rev_lock", value_cstr(a, x->rev_lock));
     }
+    if (x->repo_config) {
+        value_set(a, repo, "config", value_copy(a, x->repo_config));
+    }
+    if (x->repo_remote) {
+        value_set(a, repo, "remote", value_copy(a, x->repo_remote));
+    }
     return repo;
 }
 

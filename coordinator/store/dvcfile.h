@@ -31,6 +31,8 @@ struct dvcfile_import {
     const char *etag_name;                 /* its key; NULL: "checksum" (http) */
     const struct value *fs_config;         /* of the source; NULL: none */
     const char *repo_url, *rev, *rev_lock; /* `import`; rev NULL: the default branch */
+    const struct value *repo_config,
+        *repo_remote; /* likewise: what is laid over its settings; NULL: nothing */
     bool frozen, no_exec;
 };
 void dvcfile_new_import(struct strbuf *out, const struct dvcfile_import *x);

@@ -317,11 +317,11 @@ static void put_sizes(struct strbuf *out, const struct line *lines, size_t count
     }
 }
 
-int gitsource_du(struct gitsource *g, const struct gitsource_list *list, const char *path,
+int gitsource_du(struct gitsource *g, const struct gitsource_list *list, const char *typed,
                  bool total, struct strbuf *out, struct err *e)
 {
     struct arena *a = g->arena;
-    const char *base = path_normal(a, path && *path ? path : ".");
+    const char *base = g->path ? g->path : ".";
     if (!exists(list, base)) {
         return err_set(e, ERR_MISSING, "[Errno 2] No such file or directory: '%s'",
                        repo_abs(&g->repo, a, base));
@@ -333,10 +333,10 @@ int gitsource_du(struct gitsource *g, const struct gitsource_list *list, const c
     for (size_t i = 0; i < n; i++) {
         const char *name = sizes->map.pairs[i].key->s.p;
         lines[i].size = size_text(a, sizes->map.pairs[i].val, false);
-        lines[i].name = path && *path ? arena_printf(a, "%s/%s", path, name) : name;
+        lines[i].name = typed && *typed ? arena_printf(a, "%s/%s", typed, name) : name;
     }
     lines[n].size = size_text(a, value_int(a, sum), false);
-    lines[n].name = path ? path : "";
+    lines[n].name = typed ? typed : "";
     put_sizes(out, lines, n + 1);
     return 0;
 }

@@ -445,7 +445,7 @@ int importurl_update(struct store *s, struct arena *a, const struct stage *st,
         return err_set(e, ERR_FORMAT, "'%s': an import has one dependency and one output",
                        st->addr);
     }
-    if (gitsource_is_import(s, a, st)) {
+    if (gitsource_is_import(st)) {
         return gitsource_update(s, a, st, opt->rev, opt->no_download, e);
     }
     struct importing x = {.s = s, .a = a, .out = st->outs[0].path, .dep = no_hash, .data = no_hash};
