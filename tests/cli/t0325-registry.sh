@@ -22,7 +22,8 @@ test_expect_success "list" '
 
 test_expect_success "list of a clone" '
     at . && mkdir tmp && TMPDIR=$PWD/tmp && export TMPDIR && nephron list "file://$PWD/reg" sub >got && printf "%s\n" .gitignore dv dv.dvc gitfile >want && test_cmp want got &&
-    nephron list "file://$PWD/reg" dd --rev v1 >got && test_must_be_empty got && test_expect_code 1 nephron list "file://$PWD/reg" --rev nosuch &&
+    test_expect_code 1 nephron list "file://$PWD/reg" dd --rev v1 2>err && grep "failed to load directory .dd.: .*reg-store" err &&
+    nephron list "file://$PWD/reg" dd --rev v1 --remote-config url=reg-store >got && printf "1\ns\n" >want && test_cmp want got && test_expect_code 1 nephron list "file://$PWD/reg" --rev nosuch &&
     test_expect_code 1 nephron list "file://$PWD/nowhere" 2>err && grep "Failed to clone repo" err && rmdir tmp && unset TMPDIR
 '
 
