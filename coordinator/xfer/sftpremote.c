@@ -17,6 +17,7 @@
 #include "sshconfig.h"
 
 #include <fcntl.h>
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -104,16 +105,45 @@ static bool is_host(const char *host)
 
 /* ---- settings ---- */
 
+/* Files of Include, below ~/.ssh when they do not say otherwise. */
+static int read_included(void *ctx, const char *pattern, sshconfig_text_fn *take, void *take_ctx,
+                         struct err *e)
+{
+    struct sftpremote *s = ctx;
+    struct arena *a = netremote_arena(s->remote);
+    const char *all = pattern[0] == '/' ? pattern
+                      : strncmp(pattern, "~/", 2) == 0
+                          ? arena_printf(a, "%s%s", s->home, pattern + 1)
+                          : arena_printf(a, "%s/%s", s->link.ssh_dir, pattern);
+    glob_t found;
+    int rc = glob(all, 0, NULL, &found);
+    if (rc != 0) {
+        return rc == GLOB_NOMATCH ? 0 : err_set(e, ERR_IO, "Include: cannot look for '%s'", all);
+    }
+    for (size_t i = 0; rc == 0 && i < found.gl_pathc; i++) {
+        struct strbuf text;
+        strbuf_init(&text);
+        if (fs_is_file(found.gl_pathv[i])) {
+            rc = fs_read(found.gl_pathv[i], SSHCONFIG_BYTES_MAX, &text, e);
+            rc = rc == 0 ? take(take_ctx, found.gl_pathv[i], strbuf_str(&text), e) : rc;
+        }
+        strbuf_release(&text);
+    }
+    globfree(&found);
+    return rc;
+}
+
 static int read_ssh_config(struct sftpremote *s, struct arena *a, struct sshconfig *c,
                            struct err *e)
 {
     const char *path = arena_printf(a, "%s/config", s->link.ssh_dir);
+    const struct sshconfig_files files = {.read = read_included, .ctx = s};
     struct strbuf text;
     strbuf_init(&text);
     *c = (struct sshconfig){0};
     int rc = 0;
     if (fs_is_file(path) && (fs_read(path, SSHCONFIG_BYTES_MAX, &text, e) < 0 ||
-                             sshconfig_parse(a, strbuf_str(&text), s->host, c, e) < 0)) {
+                             sshconfig_parse(a, strbuf_str(&text), s->host, &files, c, e) < 0)) {
         rc = err_wrap(e, "%s", path);
     }
     strbuf_release(&text);
@@ -191,6 +221,19 @@ static void take_ssh_config(struct sftpremote *s, const struct sshconfig *c)
     take_identities(s, c);
 }
 
+static int take_proxy(struct sftpremote *s, const struct sshconfig *c, struct err *e)
+{
+    struct arena *a = netremote_arena(s->remote);
+    const struct sshproxy_target t = {
+        .host = s->link.address, .typed = s->host, .user = s->link.user, .port = s->link.port};
+    if (!c->proxy_command && !c->proxy_jump) {
+        return 0;
+    }
+    s->link.proxy = c->proxy_jump ? sshproxy_jump(a, c->proxy_jump, &t, e)
+                                  : sshproxy_command(a, c->proxy_command, &t, e);
+    return s->link.proxy ? 0 : err_wrap(e, "%s/config", s->link.ssh_dir);
+}
+
 static int take_numbers(struct sftpremote *s, struct err *e)
 {
     const char *port = netremote_setting(s->remote, "port");
@@ -233,7 +276,7 @@ static int take_settings(struct sftpremote *s, struct err *e)
     take_ssh_config(s, &config);
     s->link.shown = arena_printf(a, "ssh://%s@%s:%u", s->link.user, s->host, s->link.port);
     take_secrets(s);
-    return 0;
+    return take_proxy(s, &config, e);
 }
 
 /* DVC's channels are our connections. */

@@ -23,6 +23,8 @@ struct reader {
     const char *host;
     struct sshconfig *out;
     bool applies; /* what comes now is for this host */
+    const struct sshconfig_files *files;
+    size_t depth, includes;
     bool has_proxy, has_only, has_strict;
 };
 
@@ -89,7 +91,15 @@ static int split_line(struct arena *a, struct str text, struct line *l, struct e
     l->keyword = arena_strndup(a, rest.p, n);
     rest = str_sub(rest, n, rest.n);
     skip_blanks(&rest);
-    return take_words(a, str_sub(rest, str_starts(rest, "="), rest.n), l, e);
+    rest = str_sub(rest, str_starts(rest, "="), rest.n);
+    if (strcasecmp(l->keyword, "ProxyCommand") != 0) {
+        return take_words(a, rest, l, e);
+    }
+    /* the shell takes it apart */
+    rest = str_trim(rest);
+    l->words[0] = arena_str(a, rest).p;
+    l->count = 1;
+    return rest.n > 0 ? 0 : err_set(e, ERR_FORMAT, "'%s' has no value", l->keyword);
 }
 
 /* ---- which host ---- */
@@ -194,14 +204,13 @@ static void set_text(const char **to, const struct line *l)
 /* ProxyJump and ProxyCommand: whichever comes first. */
 static int see_proxy(struct reader *r, const struct line *l, struct err *e)
 {
-    bool first = !r->has_proxy;
+    bool jump = strcasecmp(l->keyword, "ProxyJump") == 0;
+    (void)e;
+    if (!r->has_proxy && strcasecmp(l->words[0], "none") != 0) {
+        *(jump ? &r->out->proxy_jump : &r->out->proxy_command) = l->words[0];
+    }
     r->has_proxy = true;
-    return !first || strcasecmp(l->words[0], "none") == 0
-               ? 0
-               : err_set(e, ERR_CONFIG,
-                         "%s is not built in: connections go straight to the host (a tunnel by "
-                         "'ssh -L' and a remote at its near end do the same)",
-                         l->keyword);
+    return 0;
 }
 
 static int set_port(struct reader *r, const struct line *l, struct err *e)
@@ -259,11 +268,34 @@ static int set_simple(struct reader *r, const struct line *l, struct err *e)
     return 0;
 }
 
-static int refuse_include(struct reader *r, const struct line *l, struct err *e)
+static int read_lines(struct reader *r, struct str text, struct err *e);
+
+/* Host and Match of the file end with it. */
+static int take_included(void *ctx, const char *name, struct str text, struct err *e)
 {
-    (void)r;
-    return err_set(e, ERR_CONFIG, "'Include %s' is not built in: the host's lines must stand here",
-                   l->words[0]);
+    struct reader *r = ctx;
+    if (++r->includes > SSHCONFIG_INCLUDES_MAX) {
+        return err_set(e, ERR_LIMIT, "Include: more than %d files", SSHCONFIG_INCLUDES_MAX);
+    }
+    if (r->depth == SSHCONFIG_DEPTH_MAX) {
+        return err_set(e, ERR_LIMIT, "Include: more than %d files in one another",
+                       SSHCONFIG_DEPTH_MAX);
+    }
+    r->depth++;
+    int rc = read_lines(r, text, e);
+    r->depth--;
+    r->applies = true;
+    return rc == 0 || e == NULL || e->code == ERR_LIMIT ? rc : err_wrap(e, "%s", name);
+}
+
+static int include(struct reader *r, const struct line *l, struct err *e)
+{
+    for (size_t i = 0; r->files && i < l->count; i++) {
+        if (r->files->read(r->files->ctx, l->words[i], take_included, r, e) < 0) {
+            return -1;
+        }
+    }
+    return 0;
 }
 
 static int take_line(struct reader *r, const struct line *l, struct err *e)
@@ -272,7 +304,7 @@ static int take_line(struct reader *r, const struct line *l, struct err *e)
         const char *keyword;
         int (*take)(struct reader *r, const struct line *l, struct err *e);
     } keywords[] = {
-        {"Include", refuse_include},
+        {"Include", include},
         {"ProxyJump", see_proxy},
         {"ProxyCommand", see_proxy},
         {"Port", set_port},
@@ -299,15 +331,15 @@ static int take_line(struct reader *r, const struct line *l, struct err *e)
     return 0;
 }
 
-int sshconfig_parse(struct arena *a, struct str text, const char *host, struct sshconfig *out,
-                    struct err *e)
+static int read_lines(struct reader *r, struct str text, struct err *e)
 {
-    struct reader r = {.arena = a, .host = host, .out = out, .applies = true};
     struct str rest = text, words;
     struct line l = {0};
-    *out = (struct sshconfig){0};
     if (text.n > SSHCONFIG_BYTES_MAX) {
         return err_set(e, ERR_LIMIT, "more than %zu bytes", SSHCONFIG_BYTES_MAX);
+    }
+    if (text.n > 0 && memchr(text.p, '\0', text.n)) {
+        return err_set(e, ERR_FORMAT, "a NUL byte: this is no text");
     }
     while (rest.p && str_split(&rest, '\n', &words)) {
         l.number++;
@@ -315,11 +347,19 @@ int sshconfig_parse(struct arena *a, struct str text, const char *host, struct s
         if (words.n == 0 || words.p[0] == '#') {
             continue;
         }
-        if (split_line(a, words, &l, e) < 0 || take_line(&r, &l, e) < 0) {
+        if (split_line(r->arena, words, &l, e) < 0 || take_line(r, &l, e) < 0) {
             return err_wrap(e, "line %zu", l.number);
         }
     }
     return 0;
+}
+
+int sshconfig_parse(struct arena *a, struct str text, const char *host,
+                    const struct sshconfig_files *files, struct sshconfig *out, struct err *e)
+{
+    struct reader r = {.arena = a, .host = host, .out = out, .applies = true, .files = files};
+    *out = (struct sshconfig){0};
+    return read_lines(&r, text, e);
 }
 
 /* ---- tokens ---- */

@@ -63,7 +63,8 @@ void sshlink_cut(struct sshlink *l)
     sshlink_watch(l, INT64_MAX);
 }
 
-void sshlink_close(struct sshlink *l)
+/* `e`: what failed; hears how the command ended that leads there. */
+static void close_link(struct sshlink *l, struct err *e)
 {
     set_watch(l, -1, 0);
     if (l->sftp) {
@@ -75,6 +76,12 @@ void sshlink_close(struct sshlink *l)
     }
     l->sftp = NULL;
     l->session = NULL;
+    sshproxy_end(&l->proxy, l->settings->proxy, e);
+}
+
+void sshlink_close(struct sshlink *l)
+{
+    close_link(l, NULL);
 }
 
 /* ---- failures ---- */
@@ -376,6 +383,22 @@ static int open_sftp(struct sshlink *l, bool *again, struct err *e)
     return 0;
 }
 
+/* Gives libssh the socket of the command; it closes it. */
+static int start_proxy(struct sshlink *l, struct err *e)
+{
+    int fd;
+    if (!l->settings->proxy) {
+        return 0;
+    }
+    if (sshproxy_start(&l->proxy, l->settings->proxy, &fd, e) < 0) {
+        return err_wrap(e, "%s", l->settings->shown);
+    }
+    if (ssh_options_set(l->session, SSH_OPTIONS_FD, &fd) < 0) {
+        BUG("libssh takes no socket");
+    }
+    return 0;
+}
+
 int sshlink_open(struct sshlink *l, bool *again, struct err *e)
 {
     *again = false;
@@ -385,6 +408,7 @@ int sshlink_open(struct sshlink *l, bool *again, struct err *e)
         BUG("libssh gives no session");
     }
     int rc = set_options(l->session, l->settings, e);
+    rc = rc == 0 ? start_proxy(l, e) : rc;
     if (rc == 0 && ssh_connect(l->session) != SSH_OK) {
         *again = true;
         rc = say_lost(l, e, "cannot connect");
@@ -401,7 +425,7 @@ int sshlink_open(struct sshlink *l, bool *again, struct err *e)
         rc = open_sftp(l, again, e);
     }
     if (rc < 0) {
-        sshlink_close(l);
+        close_link(l, e);
     }
     return rc;
 }

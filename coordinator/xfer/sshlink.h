@@ -2,6 +2,7 @@
 #define NEPHRON_SSHLINK_H
 
 #include "err.h"
+#include "sshproxy.h"
 
 #include <libssh/sftp.h>
 
@@ -32,6 +33,7 @@ struct sshlink_settings {
     bool agent, agent_last;            /* ask it; behind the identities */
     const char *agent_socket;          /* NULL: SSH_AUTH_SOCK */
     bool strict;
+    const char *const *proxy; /* the command that leads there; NULL: straight */
     long connect_s, idle_s;
 };
 
@@ -39,6 +41,7 @@ struct sshlink {
     const struct sshlink_settings *settings;
     ssh_session session;
     sftp_session sftp;
+    struct sshproxy proxy;
     bool broken; /* the connection does not work any more */
     pthread_mutex_t lock;
     int fd;              /* under the lock; -1: none */
