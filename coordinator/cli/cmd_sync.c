@@ -32,7 +32,8 @@ static void print_summary(const struct session *s, const struct sync_args *a, si
                           const struct checkout_result *checked_out)
 {
     if (a->choice.remote == NULL && config_default_remote(s->repo.config) == NULL) {
-        session_warn("No remote provided and no default remote set.");
+        fprintf(stderr,
+                "No remote provided and no default remote set.\n"); /* also with -q, as DVC */
     }
     if (a->quiet) {
         return;
