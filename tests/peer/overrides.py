@@ -1,6 +1,6 @@
-"""What Hydra, as DVC uses it, makes of overrides: writes tests/unit/exps/overrides.jsonl from the texts that are in it.
+"""What Hydra, as DVC uses it, makes of overrides: writes tests/unit/hydra/overrides.jsonl from the texts that are in it.
 
-    $NEPHRON_DVC's python tests/peer/overrides.py tests/unit/exps/overrides.jsonl
+    $NEPHRON_DVC's python tests/peer/overrides.py tests/unit/hydra/overrides.jsonl
 
 A line is [override, kind, result]: "doc" and the parameters after it, "sweep" and the overrides it stands for, or "error" (the
 words differ). The parameters before are in the first line.

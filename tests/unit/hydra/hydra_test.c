@@ -21,7 +21,7 @@
 
 #include <cmocka.h>
 
-#define CASES NEPHRON_SOURCE_DIR "/tests/unit/exps/hydra.jsonl"
+#define CASES NEPHRON_SOURCE_DIR "/tests/unit/hydra/hydra.jsonl"
 
 /* Words of Python's own that are no part of Hydra's answer: a fault is a fault. */
 static bool is_same_error(const char *ours, struct str theirs, bool strict)

@@ -17,7 +17,7 @@
 
 #include <cmocka.h>
 
-#define CASES NEPHRON_SOURCE_DIR "/tests/unit/exps/overrides.jsonl"
+#define CASES NEPHRON_SOURCE_DIR "/tests/unit/hydra/overrides.jsonl"
 
 /* What we make of one text, in the form of the file. */
 static struct value *outcome(struct arena *a, struct str params, struct str text, const char **kind)
