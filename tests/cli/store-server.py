@@ -14,7 +14,8 @@ before each request; a line is `METHOD REGEX KIND COUNT`: the next COUNT request
   to,URL     redirect
 
 S3: ?uploads, ?partNumber, ?uploadId, ?delete; pages of 3 names. Azure: ?comp=block, blocklist, list; Shared Key is checked when the
-header is there (account `acc`, key base64 "key"). /token answers tokens, /latest/… is an instance's metadata (IMDSv2).
+header is there (account `acc`, key base64 "key"). What is below /digest/ asks for a digest (RFC 7616) of `me`, `s3cret: x`; a nonce
+is good for two requests. /token answers tokens, /latest/… is an instance's metadata (IMDSv2).
 """
 import base64
 import hashlib
@@ -31,7 +32,7 @@ from xml.sax.saxutils import escape
 
 LOG, FAULTS, PARENT = sys.argv[2], sys.argv[3], int(sys.argv[4])
 PAGE = 3
-objects, uploads, blocks, used = {}, {}, {}, {}
+objects, uploads, blocks, used, nonces = {}, {}, {}, {}, {}
 lock = threading.Lock()
 
 
@@ -148,6 +149,22 @@ class Handler(http.server.BaseHTTPRequestHandler):
         mac = hmac.new(b"key", "\n".join(lines).encode(), hashlib.sha256).digest()
         return None if got == "SharedKey acc:" + base64.b64encode(mac).decode() else "\n".join(lines)
 
+    def digest_fails(self):
+        """Asks for a digest and is true, unless there is a right one."""
+        scheme, _, rest = (self.headers.get("Authorization") or "").partition(" ")
+        got = {k: v or w for k, v, w in re.findall(r'(\w+)=(?:"([^"]*)"|([^\s,]+))', rest)} if scheme == "Digest" else {}
+        md5 = lambda *words: hashlib.md5(":".join(words).encode()).hexdigest()
+        nonce = got.get("nonce", "")
+        if nonces.get(nonce, 0) > 0 and got.get("uri") == self.path and got.get("username") == "me" and got.get("response") == md5(
+                md5("me", "scans", "s3cret: x"), nonce, got.get("nc", ""), got.get("cnonce", ""), "auth", md5(self.command, self.path)):
+            nonces[nonce] -= 1
+            return False
+        stale = nonces.get(nonce) == 0
+        nonce = os.urandom(8).hex()
+        nonces[nonce] = 2
+        self.answer(401, b"", [("WWW-Authenticate", 'Digest realm="scans", qop="auth", algorithm=MD5, nonce="%s"%s' % (nonce, ", stale=true" if stale else ""))])
+        return True
+
     def handle_one(self):
         url = urllib.parse.urlsplit(self.path)
         query = urllib.parse.parse_qs(url.query, keep_blank_values=True)
@@ -161,6 +178,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             kind = fault(self.command, self.path)
         if kind:
             return self.trouble(kind, path, query)
+        if path.startswith("/digest/") and self.digest_fails():
+            return None
         if self.shared_key(url.path, query):
             return self.refuse(403, "AuthenticationFailed")
         md5 = self.headers.get("Content-MD5")

@@ -54,7 +54,7 @@ test_expect_success "a server that answers too slowly is given up" '
     grep "failed to transfer" err && nephron remote modify -u h read_timeout && faults
 '
 
-test_expect_success "basic, custom and digest credentials, also from the URL; in no message" '
+test_expect_success "basic and custom credentials, also from the URL; in no message" '
     at r && nephron remote modify --local h auth basic && test_expect_code 1 nephron status -c 2>err && grep "require both .user. and .password." err &&
     nephron remote modify --local h user me && nephron remote modify --local h password s3cret && faults "HEAD . 403 99" &&
     test_expect_code 1 nephron push 2>err && ! grep s3cret err && faults && nephron status -c &&
@@ -62,6 +62,14 @@ test_expect_success "basic, custom and digest credentials, also from the URL; in
     nephron remote modify --local h custom_auth_header X-Token && faults && nephron status -c && grep "x-token=s3cret" "$top/log.txt" &&
     nephron remote add u "$(echo "$store" | sed "s#//#//you:pa%20ss@#")/base/dir" && faults "HEAD . 403 99" && test_expect_code 1 nephron push -r u 2>err &&
     ! grep "pa.*ss@" err && grep "auth=Basic $(printf "you:pa ss" | base64)" "$top/log.txt"
+'
+
+test_expect_success "digest: push, status, pull, a big file; a wrong password; it does not follow to another host" '
+    faults && new_repo dig && nephron remote add -d h "$store/digest/dir" && test_expect_code 1 nephron push 2>err && grep 401 err && nephron remote modify --local h auth digest && test_expect_code 1 nephron push 2>err && grep "require both .user. and .password." err &&
+    nephron remote modify --local h user me && nephron remote modify --local h password wr0ng && faults && test_expect_code 1 nephron push 2>err && grep 401 err && ! grep wr0ng err && nephron remote modify --local h password "s3cret: x" &&
+    faults && nephron push >got && echo "5 files pushed" >want && test_cmp want got && nephron status -c -q && grep "auth=Digest username=.me." "$top/log.txt" && ! grep "auth=Basic" "$top/log.txt" && ! grep s3cret "$top/log.txt" &&
+    head -c 5000000 /dev/urandom >big && nephron add -q big && nephron push -q && mv big big2 && lose && nephron pull -q && cmp big big2 && test "$(cat "d/a b")" = "3 3" && lose && rm -rf big .dvc/cache && nephron pull -q && rm big2 &&
+    faults "GET digest/dir cut 2" && lose && nephron pull -q -j 1 && faults && lose && other=$(echo "$store" | sed s/127.0.0.1/localhost/) && faults "GET digest/dir to,$other/open 1" && test_expect_code 1 nephron pull -j 1 2>err && ! grep "/open auth=Digest" "$top/log.txt" && faults
 '
 
 test_expect_success "a redirect is followed, without the credentials when it leads to another host" '
