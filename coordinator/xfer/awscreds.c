@@ -365,6 +365,7 @@ static void read_places(struct awscreds *c)
     c->endpoint = c->endpoint ? c->endpoint : variable("AWS_ENDPOINT_URL_S3");
     c->endpoint = c->endpoint ? c->endpoint : variable("AWS_ENDPOINT_URL");
     c->endpoint = c->endpoint ? c->endpoint : awsprofile_get(p, "endpoint_url");
+    c->addressing = awsprofile_get(p, "s3.addressing_style");
 }
 
 static bool from_settings(struct awscreds *c)

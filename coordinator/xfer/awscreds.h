@@ -21,8 +21,10 @@ struct awscreds {
     const char *key_id, *secret, *token; /* token may be NULL */
     const char *region;                  /* of settings, environment or profile; NULL: unknown */
     const char *endpoint;                /* likewise */
-    int64_t expires_ms;                  /* since 1970; 0: never */
-    struct arena arena;                  /* of the texts above */
+    const char
+        *addressing; /* s3.addressing_style of the profile: "path", "virtual"; NULL: as it suits */
+    int64_t expires_ms; /* since 1970; 0: never */
+    struct arena arena; /* of the texts above */
     /* private to awscreds.c */
     struct netremote *remote;
     bool refreshing;

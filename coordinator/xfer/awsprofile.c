@@ -35,13 +35,21 @@ static bool is_section(struct str line, const char *profile)
     return str_is(name, profile);
 }
 
-static void take_option(struct arena *a, struct value *options, struct str line)
+/* *group: the option that holds the indented lines which follow; NULL: none. */
+static void take_option(struct arena *a, struct value *options, struct str line, bool indented,
+                        const char **group)
 {
     struct str rest = line, key;
     str_split(&rest, '=', &key);
     const char *name = arena_str(a, str_trim(key)).p;
-    if (rest.p && key.n < line.n && !value_get(options, name)) {
-        value_set(a, options, name, value_str(a, str_trim(rest)));
+    bool is_option = rest.p && key.n < line.n;
+    rest = str_trim(rest);
+    if (!indented) {
+        *group = is_option && rest.n == 0 ? name : NULL;
+    }
+    name = indented ? arena_printf(a, "%s.%s", *group ? *group : "", name) : name;
+    if (is_option && (!indented || *group) && !value_get(options, name)) {
+        value_set(a, options, name, value_str(a, rest));
     }
 }
 
@@ -50,6 +58,7 @@ static bool read_file(struct arena *a, const char *path, const char *profile, st
 {
     struct strbuf text;
     bool found = false, inside = false;
+    const char *group = NULL;
     strbuf_init(&text);
     if (fs_read(path, FILE_MAX, &text, NULL) == 0) {
         struct str rest = strbuf_str(&text), line;
@@ -61,9 +70,10 @@ static bool read_file(struct arena *a, const char *path, const char *profile, st
             }
             if (words.p[0] == '[') {
                 inside = is_section(words, profile);
+                group = NULL;
                 found = found || inside;
-            } else if (inside && !indented) {
-                take_option(a, options, words);
+            } else if (inside) {
+                take_option(a, options, words, indented, &group);
             }
         }
     }

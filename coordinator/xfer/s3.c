@@ -144,12 +144,18 @@ static bool is_dns_label(const char *bucket)
     return bucket[0] != '-' && strlen(bucket) >= 3;
 }
 
+/* Does the profile ask for this? */
+static bool is_addressed(const struct s3 *s, const char *style)
+{
+    return s->creds.addressing && strcmp(s->creds.addressing, style) == 0;
+}
+
 static void set_place(struct s3 *s)
 {
     struct arena *a = netremote_arena(s->store.remote);
     const char *http = netremote_flag(s->store.remote, "use_ssl", true) ? "https" : "http";
     const char *domain = strncmp(s->region, "cn-", 3) == 0 ? "amazonaws.com.cn" : "amazonaws.com";
-    if (is_dns_label(s->bucket)) {
+    if (is_dns_label(s->bucket) && !is_addressed(s, "path")) {
         s->store.origin = arena_printf(a, "%s://%s.s3.%s.%s", http, s->bucket, s->region, domain);
         s->store.bucket_path = "";
     } else {
@@ -172,6 +178,13 @@ static int set_endpoint(struct s3 *s, const char *url, struct err *e)
         n--;
     }
     s->own_endpoint = true;
+    if (is_addressed(s, "virtual") && is_dns_label(s->bucket)) {
+        const char *host = strstr(s->store.origin, "://") + 3;
+        s->store.origin = arena_printf(a, "%.*s%s.%s", (int)(host - s->store.origin),
+                                       s->store.origin, s->bucket, host);
+        s->store.bucket_path = arena_strndup(a, path, n);
+        return 0;
+    }
     s->store.bucket_path =
         arena_printf(a, "%.*s/%s", (int)n, path, webcall_encode(a, str_from(s->bucket), false));
     return 0;

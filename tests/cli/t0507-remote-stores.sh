@@ -60,6 +60,13 @@ test_expect_success "lists that leave the prefix, or are none" '
     faults "GET list-type dotdot 1" && nephron gc -w -c -f && faults && nephron status -c
 '
 
+test_expect_success "S3: the bucket in the name of the host or in the path, as the profile asks" '
+    s3_repo place "bucket/place" && mkdir -p "$HOME/.aws" && printf "[default]\nregion = eu-north-1\ns3 =\n  addressing_style = virtual\n  max_queue_size=1\nother = 1\n  addressing_style = path\n" >"$HOME/.aws/config" &&
+    nephron remote modify s endpointurl "$(echo "$store" | sed s/127.0.0.1/localhost/)" && faults "PUT . 403 99" && test_expect_code 1 nephron push 2>err && grep "^PUT /place/files" "$top/log.txt" && ! grep "^PUT /bucket" "$top/log.txt" &&
+    grep "/eu-north-1/s3/" "$top/log.txt" && sed -i "s/= virtual/= path/" "$HOME/.aws/config" && faults && nephron push -q && grep "^PUT /bucket/place/files" "$top/log.txt" && sed -i "s/= path/= auto/" "$HOME/.aws/config" && nephron status -c -q &&
+    rm -r "$HOME/.aws"
+'
+
 test_expect_success "credentials: settings, environment, profile, process, instance; none" '
     at r && rm .dvc/config.local && test_expect_code 1 nephron push 2>err && grep "no credentials for s3://bucket/some where" err &&
     faults && AWS_ACCESS_KEY_ID=ENVKEY AWS_SECRET_ACCESS_KEY=x AWS_REGION=eu-west-1 nephron status -c && grep "Credential=ENVKEY/[0-9]*/eu-west-1/" "$top/log.txt" &&
