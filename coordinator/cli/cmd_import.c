@@ -105,6 +105,7 @@ int cmd_import_url(int argc, char **argv)
         }
         opt_list_release(&args);
     }
+    opt_list_release(&fs_config);
     return code;
 }
 

@@ -32,9 +32,11 @@ test_expect_success "gc -c deletes many in one request" '
     nephron status -c && lose && nephron pull -q && test "$(cat f)" = top
 '
 
-test_expect_success "get-url and list-url of what a remote has" '
+test_expect_success "get-url, list-url and import-url of what a remote has" '
     at many && nephron list-url -R remote://s/files >list && grep "^md5/" list && name=$(grep -v "\.dir$" list | head -n 1) &&
-    nephron get-url "remote://s/files/$name" object && test "$(md5sum <object | cut -c1-32)" = "$(echo "${name#md5/}" | tr -d /)"
+    nephron get-url "remote://s/files/$name" object && test "$(md5sum <object | cut -c1-32)" = "$(echo "${name#md5/}" | tr -d /)" &&
+    nephron import-url -q "remote://s/files/$name" imported --fs-config region=eu-west-1 && cmp object imported && grep "path: remote://s/files/$name" imported.dvc &&
+    grep "GET .*/eu-west-1/s3/" "$top/log.txt"
 '
 
 test_expect_success "a big file goes up in parts" '
