@@ -16,6 +16,7 @@
 
 #include "alloc.h"
 #include "num.h"
+#include "yamlout.h"
 
 #include <inttypes.h>
 #include <regex.h>
@@ -36,24 +37,11 @@ struct seen {
 };
 
 struct emitter {
-    struct strbuf *out;
-    size_t column;
-    size_t indent;
-    bool whitespace, indention;
+    struct yamlout o;
     struct seen *seen; /* open addressing; NULL: no anchors */
     size_t seen_size, seen_count;
     unsigned next_id;
 };
-
-static bool is_break(uint32_t c)
-{
-    return c == '\n' || c == 0x85 || c == 0x2028 || c == 0x2029;
-}
-
-static bool is_space_like(uint32_t c)
-{
-    return c == 0 || c == ' ' || c == '\t' || c == '\r' || is_break(c);
-}
 
 /* ---- shared nodes ---- */
 
@@ -111,89 +99,7 @@ static void find_shared(struct emitter *em, const struct value *v)
     }
 }
 
-/* ---- lowest level ---- */
-
-static void put(struct emitter *em, const char *text, size_t n, size_t columns)
-{
-    strbuf_add(em->out, text, n);
-    em->column += columns;
-}
-
-static void line_break(struct emitter *em)
-{
-    strbuf_addch(em->out, '\n');
-    em->whitespace = em->indention = true;
-    em->column = 0;
-}
-
-static void write_indent(struct emitter *em)
-{
-    size_t indent = em->indent;
-    if (!em->indention || em->column > indent || (em->column == indent && !em->whitespace)) {
-        line_break(em);
-    }
-    if (em->column < indent) {
-        em->whitespace = true;
-        strbuf_pad(em->out, ' ', indent - em->column);
-        em->column = indent;
-    }
-}
-
-static void indicator(struct emitter *em, const char *text, bool need_whitespace, bool indention)
-{
-    if (need_whitespace && !em->whitespace) {
-        put(em, " ", 1, 1);
-    }
-    put(em, text, strlen(text), strlen(text));
-    em->whitespace = false;
-    em->indention = em->indention && indention;
-}
-
 /* ---- scalars ---- */
-
-/* Text as code points with byte offsets, so that columns and look-ahead are plain indexing. */
-struct chars {
-    const char *bytes;
-    uint32_t *c; /* count + 1 entries, the last is 0 */
-    size_t *at;  /* count + 1 byte offsets */
-    size_t count;
-};
-
-static void chars_init(struct chars *cs, struct str s)
-{
-    cs->bytes = s.p;
-    cs->c = xmalloc((s.n + 1) * sizeof(*cs->c));
-    cs->at = xmalloc((s.n + 1) * sizeof(*cs->at));
-    cs->count = 0;
-    for (size_t i = 0; i < s.n;) {
-        unsigned char b = (unsigned char)s.p[i];
-        unsigned len = b < 0x80 ? 1 : b < 0xE0 ? 2 : b < 0xF0 ? 3 : 4;
-        uint32_t c = len == 1 ? b : b & (0x7Fu >> len);
-        if (i + len > s.n || (b >= 0x80 && b < 0xC0)) {
-            len = 1; /* not UTF-8: readers refuse it; written as it came */
-            c = 0xFFFD;
-        }
-        for (unsigned k = 1; k < len; k++) {
-            c = c << 6 | ((unsigned char)s.p[i + k] & 0x3F);
-        }
-        cs->c[cs->count] = c;
-        cs->at[cs->count++] = i;
-        i += len;
-    }
-    cs->c[cs->count] = 0;
-    cs->at[cs->count] = s.n;
-}
-
-static void chars_release(struct chars *cs)
-{
-    free(cs->c);
-    free(cs->at);
-}
-
-static void put_chars(struct emitter *em, const struct chars *cs, size_t from, size_t to)
-{
-    put(em, cs->bytes + cs->at[from], cs->at[to] - cs->at[from], to - from);
-}
 
 static bool is_digit(char c)
 {
@@ -324,77 +230,15 @@ static bool resolves_to_other(struct str s)
            (is_digit(c) && looks_like_timestamp(s));
 }
 
-struct analysis {
-    bool plain, single, multiline;
-};
-
-/* One code point's part in the analysis of a scalar: may it stand in plain text at this place? */
-static bool is_block_indicator(const struct chars *cs, size_t i)
-{
-    uint32_t c = cs->c[i];
-    bool followed = i + 1 >= cs->count || is_space_like(cs->c[i + 1]);
-    if (i == 0) {
-        if (c < 0x80 && c && strchr("#,[]{}&*!|>'\"%@`", (int)c)) {
-            return true;
-        }
-        return (c == '?' || c == ':' || c == '-') && followed;
-    }
-    return (c == ':' && followed) || (c == '#' && is_space_like(cs->c[i - 1]));
-}
-
-static bool is_special(uint32_t c)
-{
-    if (c == '\n' || (c >= 0x20 && c <= 0x7E) || c == 0x85) {
-        return false;
-    }
-    bool printable = (c >= 0xA0 && c <= 0xD7FF) || (c >= 0xE000 && c <= 0xFFFD) ||
-                     (c >= 0x10000 && c <= 0x10FFFF);
-    return !printable || c == 0xFEFF;
-}
-
-static struct analysis analyze(const struct chars *cs)
-{
-    struct analysis an = {.plain = true, .single = true};
-    if (!cs->count) {
-        return an;
-    }
-    if (cs->count >= 3 && (!memcmp(cs->bytes, "---", 3) || !memcmp(cs->bytes, "...", 3))) {
-        an.plain = false;
-    }
-    for (size_t i = 0; i < cs->count; i++) {
-        uint32_t c = cs->c[i];
-        if (is_block_indicator(cs, i)) {
-            an.plain = false;
-        }
-        if (is_special(c)) {
-            an.plain = an.single = false;
-        }
-        if (is_break(c)) {
-            an.multiline = true;
-            an.plain = false;
-            an.single = an.single && !(i > 0 && cs->c[i - 1] == ' ');
-        }
-        if (c == ' ') {
-            if (i == 0 || i + 1 == cs->count) {
-                an.plain = false;
-            }
-            if (i > 0 && is_break(cs->c[i - 1])) {
-                an.plain = an.single = false;
-            }
-        }
-    }
-    return an;
-}
-
-static void write_plain(struct emitter *em, const struct chars *cs, bool split)
+static void write_plain(struct emitter *em, const struct yamlchars *cs, bool split)
 {
     if (!cs->count) {
         return;
     }
-    if (!em->whitespace) {
-        put(em, " ", 1, 1);
+    if (!em->o.whitespace) {
+        yamlout_put(&em->o, " ", 1, 1);
     }
-    em->whitespace = em->indention = false;
+    em->o.whitespace = em->o.indention = false;
     bool spaces = false;
     size_t start = 0;
     for (size_t end = 0; end <= cs->count; end++) {
@@ -402,31 +246,31 @@ static void write_plain(struct emitter *em, const struct chars *cs, bool split)
         uint32_t c = cs->c[end];
         if (spaces) {
             if (last || c != ' ') {
-                if (start + 1 == end && em->column >= WIDTH && split) {
-                    write_indent(em);
-                    em->whitespace = em->indention = false;
+                if (start + 1 == end && em->o.column >= WIDTH && split) {
+                    yamlout_indent(&em->o);
+                    em->o.whitespace = em->o.indention = false;
                 } else {
-                    put_chars(em, cs, start, end);
+                    yamlout_chars(&em->o, cs, start, end);
                 }
                 start = end;
             }
         } else if (last || c == ' ') {
             /* never inside of a key */
-            if (split && end - start + em->column > WIDTH && em->column > em->indent) {
-                write_indent(em);
+            if (split && end - start + em->o.column > WIDTH && em->o.column > em->o.indent) {
+                yamlout_indent(&em->o);
             }
-            put_chars(em, cs, start, end);
+            yamlout_chars(&em->o, cs, start, end);
             start = end;
         }
         spaces = !last && c == ' ';
     }
     /* write_indent before a long word left these set; the text after it does not count as blank. */
-    em->whitespace = em->indention = false;
+    em->o.whitespace = em->o.indention = false;
 }
 
-static void write_single_quoted(struct emitter *em, const struct chars *cs, bool split)
+static void write_single_quoted(struct emitter *em, const struct yamlchars *cs, bool split)
 {
-    indicator(em, "'", true, false);
+    yamlout_indicator(&em->o, "'", true, false);
     bool spaces = false, breaks = false;
     size_t start = 0;
     for (size_t end = 0; end <= cs->count; end++) {
@@ -434,71 +278,44 @@ static void write_single_quoted(struct emitter *em, const struct chars *cs, bool
         uint32_t c = cs->c[end];
         if (spaces) {
             if (last || c != ' ') {
-                if (start + 1 == end && em->column > WIDTH && split && start && !last) {
-                    write_indent(em);
+                if (start + 1 == end && em->o.column > WIDTH && split && start && !last) {
+                    yamlout_indent(&em->o);
                 } else {
-                    put_chars(em, cs, start, end);
+                    yamlout_chars(&em->o, cs, start, end);
                 }
                 start = end;
             }
         } else if (breaks) {
-            if (last || !is_break(c)) {
-                put_chars(em, cs, start, end); /* NEL, LS, PS: written as they are */
-                em->column = 0;
-                em->whitespace = em->indention = true;
-                write_indent(em);
+            if (last || !yamlchars_is_break(c)) {
+                yamlout_chars(&em->o, cs, start, end); /* NEL, LS, PS: written as they are */
+                em->o.column = 0;
+                em->o.whitespace = em->o.indention = true;
+                yamlout_indent(&em->o);
                 start = end;
             }
-        } else if (last || c == ' ' || is_break(c) || c == '\'') {
-            put_chars(em, cs, start, end);
+        } else if (last || c == ' ' || yamlchars_is_break(c) || c == '\'') {
+            yamlout_chars(&em->o, cs, start, end);
             start = end;
         }
         if (!last && c == '\'') {
-            put(em, "''", 2, 2);
+            yamlout_put(&em->o, "''", 2, 2);
             start = end + 1;
         }
         spaces = !last && c == ' ';
-        breaks = !last && is_break(c);
+        breaks = !last && yamlchars_is_break(c);
     }
-    indicator(em, "'", false, false);
+    yamlout_indicator(&em->o, "'", false, false);
 }
 
 static bool needs_escape(uint32_t c)
 {
     return c == '"' || c == '\\' || c == 0x85 || c == 0x2028 || c == 0x2029 || c == '\n' ||
-           is_special(c);
-}
-
-static void put_escape(struct emitter *em, uint32_t c)
-{
-    static const struct {
-        uint32_t c;
-        char letter;
-    } named[] = {{0, '0'},     {7, 'a'},    {8, 'b'},    {9, 't'},      {0xA, 'n'},
-                 {0xB, 'v'},   {0xC, 'f'},  {0xD, 'r'},  {0x1B, 'e'},   {'"', '"'},
-                 {'\\', '\\'}, {0x85, 'N'}, {0xA0, '_'}, {0x2028, 'L'}, {0x2029, 'P'}};
-    char text[16];
-    int n = 0;
-    for (size_t i = 0; i < ARRAY_SIZE(named) && !n; i++) {
-        if (named[i].c == c) {
-            n = snprintf(text, sizeof(text), "\\%c", named[i].letter);
-        }
-    }
-    if (!n) {
-        const char *fmt = c <= 0xFF     ? "\\x%02" PRIX32
-                          : c <= 0xFFFF ? "\\u%04" PRIX32
-                                        : "\\U%08" PRIX32;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-        n = snprintf(text, sizeof(text), fmt, c);
-#pragma GCC diagnostic pop
-    }
-    put(em, text, (size_t)n, (size_t)n);
+           yamlchars_is_special(c);
 }
 
 /* May the line end at `end` without a backslash, so that a reader's folding gives the blank back?
  */
-static bool breaks_cleanly(const struct chars *cs, size_t start, size_t end)
+static bool breaks_cleanly(const struct yamlchars *cs, size_t start, size_t end)
 {
     size_t space = end;
     while (space < cs->count && cs->c[space] != ' ') {
@@ -525,45 +342,45 @@ static bool breaks_cleanly(const struct chars *cs, size_t start, size_t end)
            !(end > 0 && cs->c[end - 1] == ' ' && cs->c[end] == ' ') && start != end;
 }
 
-static void write_double_quoted(struct emitter *em, const struct chars *cs, bool split)
+static void write_double_quoted(struct emitter *em, const struct yamlchars *cs, bool split)
 {
-    indicator(em, "\"", true, false);
+    yamlout_indicator(&em->o, "\"", true, false);
     size_t start = 0;
     for (size_t end = 0; end <= cs->count; end++) {
         bool last = end == cs->count;
         uint32_t c = cs->c[end];
         if (last || needs_escape(c)) {
             if (start < end) {
-                put_chars(em, cs, start, end);
+                yamlout_chars(&em->o, cs, start, end);
                 start = end;
             }
             if (!last) {
-                put_escape(em, c);
+                yamlout_escape(&em->o, c);
                 start = end + 1;
             }
         }
         if (split && end > 0 && end + 1 < cs->count && (c == ' ' || start >= end) &&
-            em->column + end > WIDTH + start) {
+            em->o.column + end > WIDTH + start) {
             bool clean = breaks_cleanly(cs, start, end);
             if (start < end) {
-                put_chars(em, cs, start, end);
+                yamlout_chars(&em->o, cs, start, end);
                 start = end;
             }
             if (!clean) {
-                put(em, "\\", 1, 1);
+                yamlout_put(&em->o, "\\", 1, 1);
             }
-            write_indent(em);
-            em->whitespace = em->indention = false;
+            yamlout_indent(&em->o);
+            em->o.whitespace = em->o.indention = false;
             if (cs->c[start] == ' ') {
                 if (clean) {
                     start++;
                 } else {
-                    put(em, "\\", 1, 1);
+                    yamlout_put(&em->o, "\\", 1, 1);
                 }
             }
         }
     }
-    indicator(em, "\"", false, false);
+    yamlout_indicator(&em->o, "\"", false, false);
 }
 
 /* The text of a scalar that is no string: always plain. */
@@ -598,9 +415,9 @@ static void scalar_text(const struct value *v, struct strbuf *text)
 
 static void write_string(struct emitter *em, struct str s, bool is_key)
 {
-    struct chars cs;
-    chars_init(&cs, s);
-    struct analysis an = analyze(&cs);
+    struct yamlchars cs;
+    yamlchars_init(&cs, s);
+    struct yamlchars_looks an = yamlchars_look_at(&cs);
     if (an.plain && !resolves_to_other(s)) {
         write_plain(em, &cs, !is_key);
     } else if (an.single && !(is_key && an.multiline) && !(s.n && memchr(s.p, '\'', s.n)) &&
@@ -609,34 +426,34 @@ static void write_string(struct emitter *em, struct str s, bool is_key)
     } else {
         write_double_quoted(em, &cs, !is_key);
     }
-    chars_release(&cs);
+    yamlchars_release(&cs);
 }
 
 static void write_scalar(struct emitter *em, const struct value *v, enum context in, bool is_key)
 {
-    size_t outer = em->indent;
-    em->indent += 2;
+    size_t outer = em->o.indent;
+    em->o.indent += 2;
     if (in == IN_LIST) {
-        write_indent(em);
+        yamlout_indent(&em->o);
     }
     if (v->type == VALUE_STR) {
         write_string(em, v->s, is_key);
     } else if (v->type == VALUE_NULL && is_key) {
-        struct chars cs;
-        chars_init(&cs, STR("null"));
+        struct yamlchars cs;
+        yamlchars_init(&cs, STR("null"));
         write_plain(em, &cs, false);
-        chars_release(&cs);
+        yamlchars_release(&cs);
     } else {
         struct strbuf text;
-        struct chars cs;
+        struct yamlchars cs;
         strbuf_init(&text);
         scalar_text(v, &text);
-        chars_init(&cs, strbuf_str(&text));
+        yamlchars_init(&cs, strbuf_str(&text));
         write_plain(em, &cs, !is_key);
-        chars_release(&cs);
+        yamlchars_release(&cs);
         strbuf_release(&text);
     }
-    em->indent = outer;
+    em->o.indent = outer;
 }
 
 /* ---- nodes ---- */
@@ -645,17 +462,17 @@ static void write_node(struct emitter *em, const struct value *v, enum context i
 
 static void write_list(struct emitter *em, const struct value *v, enum context in)
 {
-    size_t outer = em->indent;
-    bool indentless = in == IN_MAP && !em->indention;
+    size_t outer = em->o.indent;
+    bool indentless = in == IN_MAP && !em->o.indention;
     if (in != IN_ROOT && !indentless) {
-        em->indent += 2;
+        em->o.indent += 2;
     }
     for (size_t i = 0; i < v->list.count; i++) {
-        write_indent(em);
-        indicator(em, "-", true, true);
+        yamlout_indent(&em->o);
+        yamlout_indicator(&em->o, "-", true, true);
         write_node(em, v->list.items[i], IN_LIST);
     }
-    em->indent = outer;
+    em->o.indent = outer;
 }
 
 /* A key on one line: short, no line breaks. */
@@ -678,25 +495,25 @@ static bool is_simple_key(const struct value *key)
 
 static void write_map(struct emitter *em, const struct value *v, enum context in)
 {
-    size_t outer = em->indent;
+    size_t outer = em->o.indent;
     if (in != IN_ROOT) {
-        em->indent += 2;
+        em->o.indent += 2;
     }
     for (size_t i = 0; i < v->map.count; i++) {
         const struct value_pair *pair = &v->map.pairs[i];
-        write_indent(em);
+        yamlout_indent(&em->o);
         if (is_simple_key(pair->key)) {
             write_scalar(em, pair->key, IN_MAP, true);
-            indicator(em, ":", false, false);
+            yamlout_indicator(&em->o, ":", false, false);
         } else {
-            indicator(em, "?", true, true);
+            yamlout_indicator(&em->o, "?", true, true);
             write_scalar(em, pair->key, IN_MAP, false);
-            write_indent(em);
-            indicator(em, ":", true, true);
+            yamlout_indent(&em->o);
+            yamlout_indicator(&em->o, ":", true, true);
         }
         write_node(em, pair->val, IN_MAP);
     }
-    em->indent = outer;
+    em->o.indent = outer;
 }
 
 /* True when the node was written as an alias. */
@@ -708,7 +525,7 @@ static bool write_anchor(struct emitter *em, const struct value *v)
     }
     char text[24];
     snprintf(text, sizeof(text), "%cid%03u", s->written ? '*' : '&', s->id);
-    indicator(em, text, true, false);
+    yamlout_indicator(&em->o, text, true, false);
     if (s->written) {
         return true;
     }
@@ -726,7 +543,7 @@ static void write_node(struct emitter *em, const struct value *v, enum context i
         return;
     }
     if (v->type == VALUE_LIST ? !v->list.count : !v->map.count) {
-        indicator(em, v->type == VALUE_LIST ? "[]" : "{}", true, false);
+        yamlout_indicator(&em->o, v->type == VALUE_LIST ? "[]" : "{}", true, false);
     } else if (v->type == VALUE_LIST) {
         write_list(em, v, in);
     } else {
@@ -738,17 +555,15 @@ void emit_yaml(struct strbuf *out, const struct value *v, const struct emit_opti
 {
     static const struct emit_options none = {0};
     opt = opt ? opt : &none;
-    struct emitter em = {.out = out,
-                         .indent = opt->indent,
-                         .whitespace = true,
-                         .indention = true,
-                         .next_id = opt->next_anchor ? *opt->next_anchor : 1};
+    struct emitter em = {
+        .o = {.out = out, .indent = opt->indent, .whitespace = true, .indention = true},
+        .next_id = opt->next_anchor ? *opt->next_anchor : 1};
     if (!opt->no_anchors) {
         seen_grow(&em);
         find_shared(&em, v);
     }
     write_node(&em, v, IN_ROOT);
-    if (em.column) {
+    if (em.o.column) {
         strbuf_addch(out, '\n');
     }
     if (opt->next_anchor) {
@@ -759,7 +574,7 @@ void emit_yaml(struct strbuf *out, const struct value *v, const struct emit_opti
 
 void emit_scalar(struct strbuf *out, const struct value *v, unsigned column, unsigned indent)
 {
-    struct emitter em = {.out = out, .column = column, .whitespace = true};
-    em.indent = indent >= 2 ? indent - 2 : 0;
+    struct emitter em = {.o = {.out = out, .column = column, .whitespace = true}};
+    em.o.indent = indent >= 2 ? indent - 2 : 0;
     write_scalar(&em, v, IN_MAP, false);
 }
