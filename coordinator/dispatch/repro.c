@@ -7,6 +7,7 @@
 #include "durations.h"
 #include "fs.h"
 #include "git.h"
+#include "links.h"
 #include "path.h"
 #include "pipeline.h"
 #include "remote.h"
@@ -432,6 +433,7 @@ static int finish(struct run *run, int rc, struct repro_result *result, struct e
         rc = err_set(e, late.code, "%s", late.text);
     }
     autostage(run);
+    links_save(store_links(run->c->store)); /* while what a kill leaves of it is still looked for */
     if (run->ran_count > 0 && run->durations != NULL && !run->opt->dry) {
         durations_save(run->durations,
                        path_join(&run->arena, run->c->repo->tmp_dir, "nephron/durations"), NULL);

@@ -182,31 +182,36 @@ static void drop_earlier(struct links *l)
     l->count = kept;
 }
 
+void links_save(struct links *l)
+{
+    if (!l->count) {
+        return;
+    }
+    struct arena a;
+    struct strbuf text;
+    struct err e = ERR_INIT;
+    arena_init(&a);
+    strbuf_init(&text);
+    drop_earlier(l);
+    copy_lines(l->file, &a, not_noted, l, &text);
+    for (size_t i = 0; i < l->count; i++) {
+        write_place(&text, &l->fresh[i]);
+        free(l->fresh[i].path);
+    }
+    l->count = 0;
+    if (write_links(l->file, &text, &e) < 0) {
+        log_warn("links", "%s", e.text);
+    }
+    strbuf_release(&text);
+    arena_release(&a);
+}
+
 void links_close(struct links *l)
 {
     if (!l) {
         return;
     }
-    if (l->count) {
-        struct arena a;
-        struct strbuf text;
-        struct err e = ERR_INIT;
-        arena_init(&a);
-        strbuf_init(&text);
-        drop_earlier(l);
-        copy_lines(l->file, &a, not_noted, l, &text);
-        for (size_t i = 0; i < l->count; i++) {
-            write_place(&text, &l->fresh[i]);
-        }
-        if (write_links(l->file, &text, &e) < 0) {
-            log_warn("links", "%s", e.text);
-        }
-        strbuf_release(&text);
-        arena_release(&a);
-    }
-    for (size_t i = 0; i < l->count; i++) {
-        free(l->fresh[i].path);
-    }
+    links_save(l);
     free(l->fresh);
     free(l->file);
     pthread_mutex_destroy(&l->lock);

@@ -28,8 +28,9 @@ struct links;
 
 /* `file`: absolute, need not exist. Reads nothing. */
 struct links *links_new(const char *file);
-/* Writes what was noted; called by store_close. Its failure is logged. */
-void links_close(struct links *l);
+/* Writes what was noted. Its failure is logged. */
+void links_save(struct links *l);
+void links_close(struct links *l); /* saves; called by store_close */
 
 /*
  * `path` stands in the workspace with the content `hash`, which is in the cache. `now`: what it

@@ -87,7 +87,7 @@ const char *store_show(const struct store *s, struct arena *a, const char *path)
 struct scmindex;
 struct scmindex **store_scmindex(struct store *s); /* for scmindex.c */
 struct links;
-struct links *store_links(struct store *s); /* for links.c */
+struct links *store_links(struct store *s);
 
 /* The pool itself, for callees that take one; NULL while another thread uses it. Give it back in
  * any case. */
