@@ -5,6 +5,7 @@
 #include "digest.h"
 #include "emit.h"
 #include "err.h"
+#include "fs.h"
 #include "json.h"
 #include "value.h"
 #include "yaml.h"
@@ -212,6 +213,37 @@ int dvcfile_edit_import(struct str text, const struct dvcfile_import *x, struct 
     }
     arena_release(&a);
     return rc;
+}
+
+/* ---- files ---- */
+
+#define MAX_FILE ((size_t)16 << 20)
+
+int dvcfile_change(const char *path, dvcfile_edit_fn *edit, void *ctx, struct err *e)
+{
+    struct strbuf was, now;
+    strbuf_init(&was);
+    strbuf_init(&now);
+    int rc = fs_read(path, MAX_FILE, &was, e);
+    if (rc == 0) {
+        rc = edit(ctx, strbuf_str(&was), &now, e);
+    }
+    if (rc == 0) {
+        rc = fs_write_if_changed(path, now.p, now.n, NULL, e);
+    }
+    strbuf_release(&was);
+    strbuf_release(&now);
+    return rc;
+}
+
+static int change_import(void *ctx, struct str text, struct strbuf *out, struct err *e)
+{
+    return ctx ? dvcfile_edit_import(text, ctx, out, e) : dvcfile_renew_md5(text, out, e);
+}
+
+int dvcfile_change_import(const char *path, const struct dvcfile_import *x, struct err *e)
+{
+    return dvcfile_change(path, change_import, (void *)x, e);
 }
 
 /* ---- md5 of an import ---- */

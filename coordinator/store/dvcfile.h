@@ -42,6 +42,12 @@ int dvcfile_edit_import(struct str text, const struct dvcfile_import *x, struct 
                         struct err *e);
 /* After dvcfile_edit of an import: its md5 anew. */
 int dvcfile_renew_md5(struct str text, struct strbuf *out, struct err *e);
+/* Reads the file at `path` (absolute), makes its next text by `edit`, and writes that when it is
+ * another. The edits above and below, with *ctx what they take, are such functions' bodies. */
+typedef int dvcfile_edit_fn(void *ctx, struct str text, struct strbuf *out, struct err *e);
+int dvcfile_change(const char *path, dvcfile_edit_fn *edit, void *ctx, struct err *e);
+/* dvcfile_edit_import, or with `x` NULL dvcfile_renew_md5, of the file at `path`. */
+int dvcfile_change_import(const char *path, const struct dvcfile_import *x, struct err *e);
 /* Replaces the hash fields of item `index` of list `key` ("outs" or "deps") in `text`. ERR_FORMAT
  * when the text has no such item. */
 int dvcfile_edit(struct str text, const char *key, size_t index, const struct hash *hash,

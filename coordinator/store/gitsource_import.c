@@ -192,25 +192,6 @@ bool gitsource_is_import(const struct stage *st)
 
 /* ---- update ---- */
 
-static int write_update(struct store *s, struct arena *a, const struct stage *st,
-                        const struct dvcfile_import *now, struct err *e)
-{
-    const char *abs = repo_abs(s->repo, a, st->file);
-    struct strbuf old, text;
-    strbuf_init(&old);
-    strbuf_init(&text);
-    int rc = fs_read(abs, MAX_FILE, &old, e);
-    if (rc == 0) {
-        rc = dvcfile_edit_import(strbuf_str(&old), now, &text, e);
-    }
-    if (rc == 0) {
-        rc = fs_write_if_changed(abs, text.p, text.n, NULL, e);
-    }
-    strbuf_release(&old);
-    strbuf_release(&text);
-    return rc;
-}
-
 int gitsource_update(struct store *s, struct arena *a, const struct stage *st, const char *rev,
                      bool no_download, struct err *e)
 {
@@ -236,7 +217,7 @@ int gitsource_update(struct store *s, struct arena *a, const struct stage *st, c
     }
     const struct dvcfile_import now = {
         .repo_url = r.place.url, .rev = rev, .rev_lock = commit, .out = &hash};
-    return write_update(s, a, st, &now, e);
+    return dvcfile_change_import(repo_abs(s->repo, a, st->file), &now, e);
 }
 
 /* ---- what is recorded, against the source ---- */

@@ -20,8 +20,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAX_FILE ((size_t)16 << 20)
-
 /* ---- objects ---- */
 
 struct objects {
@@ -109,34 +107,16 @@ static bool is_old(const struct stage *st, const struct lock_entry *recorded)
     return old;
 }
 
-/* The md5 of an import is over its hashes. */
-static int renew_md5(struct store *s, struct arena *a, const struct stage *st, struct err *e)
-{
-    const char *abs = repo_abs(s->repo, a, st->file);
-    struct strbuf old, text;
-    strbuf_init(&old);
-    strbuf_init(&text);
-    int rc = fs_read(abs, MAX_FILE, &old, e);
-    if (rc == 0) {
-        rc = dvcfile_renew_md5(strbuf_str(&old), &text, e);
-    }
-    if (rc == 0) {
-        rc = fs_write_if_changed(abs, text.p, text.n, NULL, e);
-    }
-    strbuf_release(&old);
-    strbuf_release(&text);
-    return rc;
-}
-
 static int migrate_stage(struct store *s, struct arena *a, const struct stage *st, struct lock *l,
                          const struct lock_entry *recorded, struct err *e)
 {
     const unsigned flags = COMMIT_ALLOW_MISSING | COMMIT_FEWER_PARAMS | COMMIT_MIGRATE;
     struct commit c;
     if (!st->name) {
-        bool changed;
+        bool changed; /* then so has the md5 of an import, which is over its hashes */
         return commit_source(s, a, st, flags, NULL, &changed, e) < 0 ||
-                       (changed && st->is_import && renew_md5(s, a, st, e) < 0)
+                       (changed && st->is_import &&
+                        dvcfile_change_import(repo_abs(s->repo, a, st->file), NULL, e) < 0)
                    ? -1
                    : 0;
     }
