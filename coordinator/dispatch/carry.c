@@ -88,8 +88,8 @@ int carry_make(struct store *s, struct arena *a, const struct stage *st, struct 
     }
     for (size_t i = 0; i < st->out_count && rc == 0; i++) {
         const struct out *o = &st->outs[i];
-        rc = o->persist ? add_dep(s, a, o->path, &b, e) : 0;
-        if (is_inside(o->path)) {
+        rc = o->persist && !o->is_url ? add_dep(s, a, o->path, &b, e) : 0;
+        if (is_inside(o->path) && !o->is_url) {
             strbuf_addf(&b, "%c%s", o->persist ? 'K' : 'O', o->path);
             strbuf_addch(&b, '\0');
         }

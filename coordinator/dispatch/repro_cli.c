@@ -354,7 +354,9 @@ static int run(struct session *s, struct repro_context *c, struct err *e)
     c->reporter->ops->close(c->reporter);
     draw_gantt(c, a, &result);
     if (rc < 0) {
-        return report_error(e, result.exit_code != 0 ? result.exit_code : 255);
+        return report_error(e, e->code == ERR_CONFIG   ? 251
+                               : result.exit_code != 0 ? result.exit_code
+                                                       : 255);
     }
     if (result.ran == 0 && !a->quiet && !a->json) {
         printf("Data and pipelines are up to date.\n");

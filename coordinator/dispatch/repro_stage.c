@@ -465,8 +465,10 @@ static bool lacks_dep(struct run *run, struct arena *a, const struct item *it, s
         return false;
     }
     for (size_t i = 0; i < st->dep_count; i++) {
-        if (!st->deps[i].is_url &&
-            content_kind(run->c->store, st->deps[i].path, false) == CONTENT_MISSING) {
+        if (st->deps[i].is_url) {
+            return false; /* the run cache is for stages without URLs */
+        }
+        if (content_kind(run->c->store, st->deps[i].path, false) == CONTENT_MISSING) {
             err_set(why, ERR_MISSING, "[Errno 2] No such file or directory: '%s'",
                     repo_abs(run->c->repo, a, st->deps[i].path));
             return true;
@@ -603,7 +605,9 @@ static int judge_batch(struct run *run, const size_t *nodes, size_t count, struc
     bool failed =
         n > 0 && !seen && stale_check(run->c->store, &a, stages, n, NULL, reports, &why) < 0;
     int rc = 0;
-    if (failed && count > 1) {
+    if (failed && why.code == ERR_CONFIG) {
+        rc = err_set(e, why.code, "%s", why.text); /* no stage is to blame */
+    } else if (failed && count > 1) {
         for (size_t i = 0; i < count && rc == 0; i++) {
             rc = judge_batch(run, &nodes[i], 1, e);
         }

@@ -26,6 +26,10 @@ struct hash {
     int64_t nfiles;  /* folders only; -1: none */
     bool isexec;     /* single files with u+x */
     bool legacy;     /* no `hash: md5` in the file: DVC 2 cache layout and dos2unix hash */
+    /* Instead of the md5, of a single thing that a URL names: what its server calls this content.
+     * NULL: none. */
+    const char *etag;
+    bool is_checksum; /* the field is called `checksum` (http), not `etag` */
 };
 
 struct value;
@@ -35,7 +39,6 @@ struct dep {
     const char *path; /* repo path; the URL itself for a URL */
     bool is_url;
     struct hash hash;              /* .dvc files only (import-url): else unknown */
-    const char *etag;              /* likewise, of what an object store holds; NULL: none */
     const struct value *fs_config; /* likewise: settings for the source; NULL: none */
     const struct value *repo; /* .dvc files of `import`: the repository it is from; NULL: none */
     unsigned line;
@@ -58,6 +61,7 @@ enum out_kind {
 
 struct out {
     const char *def, *path;
+    bool is_url; /* then both are the URL, and `cache: false` is all that can be */
     enum out_kind kind;
     bool cache, persist, push; /* defaults: true, false, true */
     const char *remote;        /* NULL: the default */

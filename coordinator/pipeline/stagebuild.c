@@ -307,7 +307,8 @@ static int build_out(const struct stagebuild *b, const struct stage *s, const ch
                      struct err *e)
 {
     *o = (struct out){.def = written, .path = written, .kind = kind, .flags = flags, .line = line};
-    if (!stagebuild_is_url(written)) {
+    o->is_url = stagebuild_is_url(written);
+    if (!o->is_url) {
         o->path = stagebuild_path(b->repo, b->arena, s->wdir, written);
         o->def = def_of(b->repo, b->arena, s->wdir, written, o->path);
     }
@@ -437,6 +438,9 @@ static void read_hash(struct arena *a, const struct value *entry, struct hash *h
     h->nfiles = nfiles && nfiles->type == VALUE_INT ? nfiles->i : -1;
     h->isexec = bool_of(entry, "isexec", false);
     h->legacy = h->md5 && !value_get(entry, "hash");
+    const struct value *etag = value_get(entry, "etag"), *sum = value_get(entry, "checksum");
+    h->is_checksum = !etag && sum;
+    h->etag = etag ? text_of(a, etag) : sum ? text_of(a, sum) : NULL;
 }
 
 static int build_file_deps(const struct stagebuild *b, const struct value *list, struct stage *s,
@@ -461,9 +465,8 @@ static int build_file_deps(const struct stagebuild *b, const struct value *list,
             return -1;
         }
         read_hash(b->arena, entry, &d->hash);
-        const struct value *own = value_get(entry, "fs_config"), *etag = value_get(entry, "etag");
+        const struct value *own = value_get(entry, "fs_config");
         d->fs_config = own ? value_copy(b->arena, own) : NULL;
-        d->etag = etag ? text_of(b->arena, etag) : NULL;
         own = value_get(entry, "repo");
         d->repo = own ? value_copy(b->arena, own) : NULL;
     }

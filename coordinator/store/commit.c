@@ -19,6 +19,7 @@
 #include "scmindex.h"
 #include "stale.h"
 #include "store.h"
+#include "urldep.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -159,31 +160,57 @@ static bool stays_legacy(const struct lock_item *was, unsigned flags)
     return was && was->hash.md5 && was->hash.legacy && !(flags & COMMIT_MIGRATE);
 }
 
+/* What each dependency holds now; *now by index in stage.deps, those that are not looked at with
+ * no path. */
+static int read_deps(struct commit *c, unsigned flags, struct content **now, struct err *e)
+{
+    const struct stage *st = c->stage;
+    struct content *near = ARENA_ARRAY(c->arena, st->dep_count, struct content);
+    struct urldep *far = ARENA_ARRAY(c->arena, st->dep_count, struct urldep);
+    const char **defs = ARENA_ARRAY(c->arena, st->dep_count, const char *);
+    size_t near_count = 0, far_count = 0;
+    *now = ARENA_ARRAY(c->arena, st->dep_count, struct content);
+    for (size_t i = 0; i < st->dep_count; i++) {
+        const struct dep *d = &st->deps[i];
+        if (urldep_is_one(d)) {
+            far[far_count++] = (struct urldep){.url = d->path, .fs_config = d->fs_config};
+        } else if (!d->is_url) {
+            defs[near_count] = d->def;
+            near[near_count++] = (struct content){
+                .path = d->path, .legacy = stays_legacy(old_dep(c, d->def), flags)};
+        }
+    }
+    if (content_read(c->store, c->arena, near, near_count, e) < 0 ||
+        drop_legacy(c, near, near_count, old_dep, defs, e) < 0 ||
+        urldep_read(c->store, c->arena, far, far_count, e) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < st->dep_count; i++) {
+        const struct dep *d = &st->deps[i];
+        if (urldep_is_one(d)) {
+            (*now)[i] = (far++)->now;
+        } else if (!d->is_url) {
+            (*now)[i] = *near++;
+        } else {
+            (*now)[i] = (struct content){0};
+        }
+    }
+    return 0;
+}
+
 int commit_deps(struct commit *c, unsigned flags, struct err *e)
 {
     const struct stage *st = c->stage;
-    struct content *now = ARENA_ARRAY(c->arena, st->dep_count, struct content);
-    const char **defs = ARENA_ARRAY(c->arena, st->dep_count, const char *);
-    size_t count = 0;
-    for (size_t i = 0; i < st->dep_count; i++) {
-        const struct lock_item *was = old_dep(c, st->deps[i].def);
-        if (!st->deps[i].is_url) {
-            defs[count] = st->deps[i].def;
-            now[count++] =
-                (struct content){.path = st->deps[i].path, .legacy = stays_legacy(was, flags)};
-        }
-    }
-    if (content_read(c->store, c->arena, now, count, e) < 0 ||
-        drop_legacy(c, now, count, old_dep, defs, e) < 0) {
+    struct content *now;
+    if (read_deps(c, flags, &now, e) < 0) {
         return -1;
     }
     struct lock_item *items = ARENA_ARRAY(c->arena, st->dep_count, struct lock_item);
     size_t n = 0;
-    for (size_t i = 0, k = 0; i < st->dep_count; i++) {
+    for (size_t i = 0; i < st->dep_count; i++) {
         const struct lock_item *was = old_dep(c, st->deps[i].def);
-        const struct content *found = st->deps[i].is_url ? NULL : &now[k++];
-        bool keep = !found || (found->kind == CONTENT_MISSING && (flags & COMMIT_ALLOW_MISSING));
-        if (keep) {
+        const struct content *found = &now[i];
+        if (!found->path || (found->kind == CONTENT_MISSING && (flags & COMMIT_ALLOW_MISSING))) {
             if (was) {
                 items[n++] = *was;
             }
@@ -289,15 +316,18 @@ static int relink(struct store *s, struct arena *a, const struct content *c, str
     return rc;
 }
 
+static int refuse_external(const char *shown_path, struct err *e)
+{
+    return err_set(e, ERR_USAGE,
+                   "Saving cached external output %s is not supported since DVC 3.0. "
+                   "See <https://dvc.org/doc/user-guide/upgrade> for more info.",
+                   shown_path);
+}
+
 static int check_inside(const struct commit *c, const struct out *o, struct err *e)
 {
-    if (o->cache && o->path[0] == '/') {
-        return err_set(e, ERR_USAGE,
-                       "Saving cached external output %s is not supported since DVC 3.0. "
-                       "See <https://dvc.org/doc/user-guide/upgrade> for more info.",
-                       shown(c, o->path));
-    }
-    return 0;
+    bool external = o->path[0] == '/' || o->is_url;
+    return o->cache && external ? refuse_external(shown(c, o->path), e) : 0;
 }
 
 static void look_at_outs(struct commit *c, unsigned flags, const char **defs)
@@ -317,6 +347,28 @@ static void look_at_outs(struct commit *c, unsigned flags, const char **defs)
     }
 }
 
+/* content_read found nothing at the URLs. */
+static int look_at_far_outs(struct commit *c, struct err *e)
+{
+    const struct stage *st = c->stage;
+    struct urldep *far = ARENA_ARRAY(c->arena, st->out_count, struct urldep);
+    size_t count = 0;
+    for (size_t i = 0; i < st->out_count; i++) {
+        if (st->outs[i].is_url) {
+            far[count++] = (struct urldep){.url = st->outs[i].path};
+        }
+    }
+    if (urldep_read(c->store, c->arena, far, count, e) < 0) {
+        return -1;
+    }
+    for (size_t i = 0; i < st->out_count; i++) {
+        if (st->outs[i].is_url) {
+            c->outs[i] = (far++)->now;
+        }
+    }
+    return 0;
+}
+
 int commit_outs(struct commit *c, unsigned flags, struct err *e)
 {
     const struct stage *st = c->stage;
@@ -329,7 +381,8 @@ int commit_outs(struct commit *c, unsigned flags, struct err *e)
     size_t store_count = 0, n = 0;
     look_at_outs(c, flags, defs);
     if (content_read(c->store, c->arena, c->outs, st->out_count, e) < 0 ||
-        drop_legacy(c, c->outs, st->out_count, old_out, defs, e) < 0) {
+        drop_legacy(c, c->outs, st->out_count, old_out, defs, e) < 0 ||
+        look_at_far_outs(c, e) < 0) {
         return -1;
     }
     for (size_t i = 0; i < st->out_count; i++) {
@@ -341,7 +394,7 @@ int commit_outs(struct commit *c, unsigned flags, struct err *e)
         if (now->kind == CONTENT_MISSING && (flags & COMMIT_ALLOW_MISSING)) {
             continue;
         }
-        if (check_found(c, now, "output", e) < 0 || check_inside(c, &st->outs[i], e) < 0) {
+        if (check_inside(c, &st->outs[i], e) < 0 || check_found(c, now, "output", e) < 0) {
             return -1;
         }
         if (st->outs[i].cache && !now->legacy && !(flags & COMMIT_NO_CACHE)) {
@@ -503,6 +556,17 @@ int commit_clear_outs(struct store *s, struct arena *a, const struct stage *st, 
     for (size_t i = 0; i < st->out_count; i++) {
         const struct out *o = &st->outs[i];
         const char *abs = repo_abs(s->repo, a, o->path);
+        if (o->is_url && o->persist && !o->cache) {
+            continue;
+        }
+        if (o->is_url) {
+            return o->cache ? refuse_external(o->path, e)
+                            : err_set(e, ERR_USAGE,
+                                      "output '%s' is not of this machine and would be deleted "
+                                      "before the run, "
+                                      "which is not built in: give it `persist: true`",
+                                      o->path);
+        }
         if (!o->persist) {
             if (fs_remove_tree(abs, e) < 0) {
                 return -1;

@@ -23,8 +23,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_FILE ((size_t)16 << 20)
-
 static const struct hash no_hash = {.size = -1, .nfiles = -1};
 
 /* ---- settings ---- */

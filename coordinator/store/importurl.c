@@ -21,8 +21,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_FILE ((size_t)16 << 20)
-
 static const struct hash no_hash = {.size = -1, .nfiles = -1};
 
 int importurl_check_out(struct store *s, struct arena *a, const struct pipeline *p,
@@ -119,6 +117,18 @@ static void take_facts(struct importing *x)
     x->dep = (struct hash){.md5 = x->facts.md5, .size = x->facts.size, .nfiles = x->facts.nfiles};
 }
 
+/* A server that gave no ETag with the download is asked for what stands for it. */
+static int take_web_facts(struct importing *x, int64_t size, struct err *e)
+{
+    struct urlsource_facts facts;
+    x->dep = (struct hash){.size = size, .nfiles = -1};
+    if (!x->facts.etag && urlsource_look(x->a, &x->src, &facts, e) < 0) {
+        return -1;
+    }
+    x->facts.etag = x->facts.etag ? x->facts.etag : facts.etag;
+    return 0;
+}
+
 /* The data into workspace and cache. */
 static int bring(struct importing *x, struct err *e)
 {
@@ -133,7 +143,7 @@ static int bring(struct importing *x, struct err *e)
     }
     x->data = now.hash;
     if (x->src.kind == URLSOURCE_HTTP) {
-        x->dep = (struct hash){.size = now.hash.size, .nfiles = -1};
+        return take_web_facts(x, now.hash.size, e);
     } else if (x->src.kind == URLSOURCE_STORE) {
         take_facts(x);
     } else if (strcmp(x->dep.md5, now.hash.md5) != 0) {
@@ -166,7 +176,7 @@ static int pass_on(struct importing *x, const char *remote, struct err *e)
     if (rc == 0 && x->src.kind == URLSOURCE_STORE) {
         take_facts(x);
     } else if (rc == 0) {
-        x->dep = (struct hash){.size = x->data.size, .nfiles = -1};
+        rc = take_web_facts(x, x->data.size, e);
     }
     fs_remove_tree(tmp, NULL);
     return rc;
@@ -176,12 +186,6 @@ static int look_only(struct importing *x, struct err *e)
 {
     if (x->src.kind == URLSOURCE_LOCAL) {
         return read_source(x, e);
-    }
-    if (x->src.kind == URLSOURCE_HTTP) {
-        return err_set(e, ERR_REMOTE,
-                       "--no-download needs a source on this machine or in an object store: the "
-                       "hash of %s is not known before it is downloaded",
-                       x->src.url);
     }
     if (urlsource_look(x->a, &x->src, &x->facts, e) < 0) {
         return -1;
@@ -204,8 +208,7 @@ static int fill(struct importing *x, const struct importurl_options *opt, struct
 
 static const char *etag_name(const struct importing *x)
 {
-    bool http = strncmp(x->src.kind == URLSOURCE_STORE ? x->src.far : "http", "http", 4) == 0;
-    return http ? NULL : "etag";
+    return urlsource_has_checksums(&x->src) ? NULL : "etag";
 }
 
 static int check_flags(const struct importurl_options *opt, struct err *e)
@@ -286,52 +289,34 @@ static int data_is_whole(struct importing *x, const struct out *o, bool *whole, 
     return 0;
 }
 
-struct edit {
-    struct strbuf text, next;
-};
-
-/* Takes what a step wrote as the text of the next one. */
-static void step(struct edit *d)
-{
-    struct strbuf old = d->text;
-    d->text = d->next;
-    d->next = old;
-    strbuf_reset(&d->next);
-}
-
 /*
  * The fields of the one dep and the one out, and the md5 over both. DVC's md5 of an update without
  * download is that of the file before the out's hash was taken off.
  */
-static int edit_file(struct importing *x, const struct stage *st, struct edit *d, struct err *e)
+static int edit_file(void *ctx, struct str text, struct strbuf *out, struct err *e)
 {
+    struct importing *x = ctx;
+    struct strbuf dep, next;
+    strbuf_init(&dep);
+    strbuf_init(&next);
     bool keep_out = !x->data.md5;
-    if (fs_read(repo_abs(x->s->repo, x->a, st->file), MAX_FILE, &d->text, e) < 0 ||
-        dvcfile_edit(strbuf_str(&d->text), "deps", 0, &x->dep, &d->next, e) < 0) {
-        return -1;
+    int rc = dvcfile_edit(text, "deps", 0, &x->dep, &dep, e);
+    if (rc == 0) {
+        rc = keep_out ? dvcfile_renew_md5(strbuf_str(&dep), &next, e)
+                      : dvcfile_edit(strbuf_str(&dep), "outs", 0, &x->data, &next, e);
     }
-    for (int round = 0; round < 2; round++) {
-        step(d);
-        int rc = (round == 0) == keep_out
-                     ? dvcfile_renew_md5(strbuf_str(&d->text), &d->next, e)
-                     : dvcfile_edit(strbuf_str(&d->text), "outs", 0, &x->data, &d->next, e);
-        if (rc < 0) {
-            return -1;
-        }
+    if (rc == 0) {
+        rc = keep_out ? dvcfile_edit(strbuf_str(&next), "outs", 0, &x->data, out, e)
+                      : dvcfile_renew_md5(strbuf_str(&next), out, e);
     }
-    step(d);
-    return write_text(x, st->file, &d->text, e);
+    strbuf_release(&dep);
+    strbuf_release(&next);
+    return rc;
 }
 
 static int write_update(struct importing *x, const struct stage *st, struct err *e)
 {
-    struct edit d;
-    strbuf_init(&d.text);
-    strbuf_init(&d.next);
-    int rc = edit_file(x, st, &d, e);
-    strbuf_release(&d.text);
-    strbuf_release(&d.next);
-    return rc;
+    return dvcfile_change(repo_abs(x->s->repo, x->a, st->file), edit_file, x, e);
 }
 
 /* What an object store says now is what is recorded, and the data is whole. */
@@ -343,7 +328,7 @@ static int is_unchanged(struct importing *x, const struct stage *st, bool *same,
         return -1;
     }
     const char *now = x->facts.etag ? x->facts.etag : x->facts.md5;
-    const char *then = x->facts.etag ? d->etag : d->hash.md5;
+    const char *then = x->facts.etag ? d->hash.etag : d->hash.md5;
     *same = whole && now && then && strcmp(now, then) == 0;
     return 0;
 }
@@ -352,37 +337,23 @@ static int is_unchanged(struct importing *x, const struct stage *st, bool *same,
 static int update_far(struct importing *x, const struct stage *st,
                       const struct importurl_update *opt, struct err *e)
 {
-    struct strbuf old, text;
     bool same = false;
-    if (x->src.kind == URLSOURCE_STORE && !opt->to_remote && is_unchanged(x, st, &same, e) < 0) {
+    if (!opt->to_remote && is_unchanged(x, st, &same, e) < 0) {
         return -1;
     }
     if (same) {
         store_note(x->s, STORE_NOTE_INFO, "'%s' didn't change, skipping", st->addr);
         return 0;
     }
-    strbuf_init(&old);
-    strbuf_init(&text);
     if (!opt->to_remote) {
         say_importing(x);
     }
     int rc = opt->to_remote     ? pass_on(x, opt->remote, e)
              : opt->no_download ? look_only(x, e)
                                 : bring(x, e);
-    if (rc == 0) {
-        rc = fs_read(repo_abs(x->s->repo, x->a, st->file), MAX_FILE, &old, e);
-    }
-    if (rc == 0) {
-        const struct dvcfile_import now = {
-            .dep = &x->dep, .out = &x->data, .etag = x->facts.etag, .etag_name = etag_name(x)};
-        rc = dvcfile_edit_import(strbuf_str(&old), &now, &text, e);
-    }
-    if (rc == 0) {
-        rc = write_text(x, st->file, &text, e);
-    }
-    strbuf_release(&old);
-    strbuf_release(&text);
-    return rc;
+    const struct dvcfile_import now = {
+        .dep = &x->dep, .out = &x->data, .etag = x->facts.etag, .etag_name = etag_name(x)};
+    return rc < 0 ? -1 : dvcfile_change_import(repo_abs(x->s->repo, x->a, st->file), &now, e);
 }
 
 static int update_local(struct importing *x, const struct stage *st,

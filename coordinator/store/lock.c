@@ -232,7 +232,8 @@ static bool item_eq(const struct lock_item *a, const struct lock_item *b)
 {
     return text_eq(a->hash.md5, b->hash.md5) && a->hash.size == b->hash.size &&
            a->hash.nfiles == b->hash.nfiles && a->hash.isexec == b->hash.isexec &&
-           a->hash.legacy == b->hash.legacy &&
+           a->hash.legacy == b->hash.legacy && text_eq(a->hash.etag, b->hash.etag) &&
+           a->hash.is_checksum == b->hash.is_checksum &&
            (a->extra == b->extra || (a->extra && b->extra && value_eq(a->extra, b->extra)));
 }
 
@@ -345,6 +346,7 @@ static struct lock_item *copy_items(struct arena *a, const struct lock_item *ite
         copy[i] = items[i];
         copy[i].path = arena_strdup(a, items[i].path);
         copy[i].hash.md5 = items[i].hash.md5 ? arena_strdup(a, items[i].hash.md5) : NULL;
+        copy[i].hash.etag = items[i].hash.etag ? arena_strdup(a, items[i].hash.etag) : NULL;
         copy[i].extra = items[i].extra ? value_copy(a, items[i].extra) : NULL;
     }
     if (count) {
@@ -383,6 +385,10 @@ static struct value *items_value(struct arena *a, const struct lock_item *items,
         }
         if (h->md5) {
             value_append(a, map, value_cstr(a, "md5"), value_cstr(a, h->md5));
+        }
+        if (h->etag) {
+            value_append(a, map, value_cstr(a, h->is_checksum ? "checksum" : "etag"),
+                         value_cstr(a, h->etag));
         }
         if (h->size >= 0) {
             value_append(a, map, value_cstr(a, "size"), value_int(a, h->size));

@@ -30,7 +30,8 @@ struct err;
  *
  * Stages keep the order in which they were first written; entries of stages that are gone stay.
  * Other top-level keys
- * (`datasets`) and unknown item fields (`cloud`, `etag`, `files`) are carried. Every entry keeps
+ * (`datasets`) and unknown item fields (`cloud`, `version_id`, `files`) are carried. Of a dependency
+ * on a URL, `etag` or `checksum` stands in the place of md5. Every entry keeps
  * its rendered text, so a rewrite is a concatenation. A file in the form above is read by a direct
  * parser; any other YAML by the YAML reader, with the same result. An empty file (DVC killed while
  * writing) is taken as absent, with a warning. Limit 256 MiB.

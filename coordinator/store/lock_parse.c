@@ -35,13 +35,13 @@ static int schema_error(struct err *e, const char *what, const char *where, cons
     return err_set(e, ERR_FORMAT, "%s, in %s", what, where);
 }
 
-/* A hash in the file: text, or digits that a reader took for a number. */
-static const char *hash_text(struct arena *a, const struct value *v)
+/* A hash in the file: text, or digits that a reader took for a number. ETags keep their capitals. */
+static const char *hash_text(struct arena *a, const struct value *v, bool lower)
 {
     struct strbuf b;
     strbuf_init(&b);
     value_text(&b, v);
-    for (size_t i = 0; i < b.n; i++) {
+    for (size_t i = 0; lower && i < b.n; i++) {
         if (b.p[i] >= 'A' && b.p[i] <= 'F') {
             b.p[i] = (char)(b.p[i] - 'A' + 'a');
         }
@@ -91,13 +91,16 @@ static void set_field(struct arena *a, struct lock_item *item, const struct valu
     } else if (str_is(name, "hash")) {
         item->hash.legacy = false;
     } else if (str_is(name, "md5")) {
-        item->hash.md5 = v->type == VALUE_NULL ? NULL : hash_text(a, v);
+        item->hash.md5 = v->type == VALUE_NULL ? NULL : hash_text(a, v, true);
     } else if (str_is(name, "size")) {
         item->hash.size = v->i;
     } else if (str_is(name, "nfiles")) {
         item->hash.nfiles = v->i;
     } else if (str_is(name, "isexec")) {
         item->hash.isexec = v->b;
+    } else if (!item->hash.etag && (str_is(name, "etag") || str_is(name, "checksum"))) {
+        item->hash.is_checksum = str_is(name, "checksum");
+        item->hash.etag = v->type == VALUE_NULL ? NULL : hash_text(a, v, false);
     } else {
         if (!item->extra) {
             item->extra = value_map(a);

@@ -21,7 +21,7 @@ static bool outs_allowed(const struct stage *st)
 {
     for (size_t i = 0; i < st->out_count; i++) {
         const struct out *o = &st->outs[i];
-        if (o->persist || o->path[0] == '/') {
+        if (o->persist || o->path[0] == '/' || o->is_url) {
             return false;
         }
     }

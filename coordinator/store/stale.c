@@ -15,6 +15,7 @@
 #include "path.h"
 #include "repo.h"
 #include "store.h"
+#include "urldep.h"
 #include "yaml.h"
 
 #include <stdlib.h>
@@ -47,6 +48,8 @@ struct paths {
     size_t count, capacity;
     uint32_t *index; /* open addressing */
     size_t index_size;
+    struct urldep *far; /* URLs, in the order of the stages and their deps */
+    size_t far_count, far_capacity, far_taken;
 };
 
 static uint64_t hash_path(const char *path, bool legacy, bool honour)
@@ -171,18 +174,25 @@ static struct stale_change *add_change(struct store *s, struct arena *a, struct 
     return c;
 }
 
+/* Is what is there what was recorded? By what its server calls it, where there is no md5. */
+static bool same_hash(const struct hash *was, const struct hash *now)
+{
+    return was->etag || now->etag ? was->etag && now->etag && !strcmp(was->etag, now->etag)
+                                  : was->md5 && now->md5 && !strcmp(was->md5, now->md5);
+}
+
 static void compare_dep(struct store *s, struct arena *a, struct stale_report *r, size_t i)
 {
     const struct dep *d = &r->stage->deps[i];
     const struct content *now = &r->deps[i];
     struct hash was = locked_dep(r, i);
-    if (d->is_url) {
-        return; /* remote sources are looked at by `update` */
+    if (d->is_url && !urldep_is_one(d)) {
+        return;
     }
     enum stale_word word;
     if (now->kind == CONTENT_MISSING) {
         word = STALE_DELETED;
-    } else if (!was.md5 || !now->hash.md5 || strcmp(was.md5, now->hash.md5) != 0) {
+    } else if (!same_hash(&was, &now->hash)) {
         word = STALE_MODIFIED;
     } else {
         return;
@@ -190,7 +200,7 @@ static void compare_dep(struct store *s, struct arena *a, struct stale_report *r
     struct stale_change *c = add_change(s, a, r, STALE_DEP, word, d->path);
     c->was_hash = was;
     c->now_hash = now->hash;
-    c->never_locked = !was.md5;
+    c->never_locked = !was.md5 && !was.etag;
     c->index = i;
 }
 
@@ -200,10 +210,10 @@ static void compare_out(struct store *s, struct arena *a, struct stale_report *r
     const struct content *now = &r->outs[i];
     struct hash was = locked_out(r, i);
     enum stale_word word;
-    bool same = was.md5 && now->hash.md5 && !strcmp(was.md5, now->hash.md5);
+    bool same = same_hash(&was, &now->hash);
     const struct cas_id id = {was.md5, was.legacy};
     /* of a folder that has not changed the members are known: its list need not be read */
-    if (was.md5 && o->cache && !cas_has_all(s->cas, id, same ? now->tree : NULL)) {
+    if (was.md5 && o->cache && !o->is_url && !cas_has_all(s->cas, id, same ? now->tree : NULL)) {
         word = STALE_NOT_IN_CACHE;
     } else if (now->kind == CONTENT_MISSING) {
         word = STALE_DELETED;
@@ -215,7 +225,7 @@ static void compare_out(struct store *s, struct arena *a, struct stale_report *r
     struct stale_change *c = add_change(s, a, r, STALE_OUT, word, o->path);
     c->was_hash = was;
     c->now_hash = now->hash;
-    c->never_locked = !was.md5;
+    c->never_locked = !was.md5 && !was.etag;
     c->index = i;
 }
 
@@ -397,18 +407,28 @@ static int begin_report(struct store *s, const struct stage *st, struct stale_re
     return 0;
 }
 
+static void far_add(struct paths *p, const char *url, const struct value *fs_config)
+{
+    ARRAY_RESERVE(p->far, p->far_count, p->far_capacity, 1);
+    p->far[p->far_count++] = (struct urldep){.url = url, .fs_config = fs_config};
+}
+
 static void collect_paths(struct paths *p, const struct stale_report *r,
                           const struct stale_options *opt)
 {
     const struct stage *st = r->stage;
     for (size_t i = 0; looks_at_deps(r, opt) && i < st->dep_count; i++) {
-        if (!st->deps[i].is_url) {
+        if (urldep_is_one(&st->deps[i])) {
+            far_add(p, st->deps[i].path, st->deps[i].fs_config);
+        } else if (!st->deps[i].is_url) {
             struct hash was = locked_dep(r, i);
             paths_add(p, st->deps[i].path, was.md5 && was.legacy, false);
         }
     }
     for (size_t i = 0; i < st->out_count; i++) {
-        if (out_selected(opt, &st->outs[i])) {
+        if (out_selected(opt, &st->outs[i]) && st->outs[i].is_url) {
+            far_add(p, st->outs[i].path, NULL);
+        } else if (out_selected(opt, &st->outs[i])) {
             struct hash was = locked_out(r, i);
             paths_add(p, st->outs[i].path, was.md5 && was.legacy, true);
         }
@@ -436,10 +456,12 @@ static int finish_report(struct store *s, struct arena *a, struct paths *p,
         if (!st->deps[i].is_url) {
             struct hash was = locked_dep(r, i);
             r->deps[i] = p->items[paths_add(p, st->deps[i].path, was.md5 && was.legacy, false)];
+        } else if (urldep_is_one(&st->deps[i])) {
+            r->deps[i] = p->far[p->far_taken++].now;
         } else if (st->name && !is_recorded(r, i)) {
             return err_set(e, ERR_USAGE,
-                           "stage '%s' depends on '%s': sources elsewhere are looked at by imports "
-                           "alone; `nephron import-url` it and depend on the file",
+                           "stage '%s' depends on '%s': datasets are not known here; "
+                           "`nephron import-url` their files and depend on those",
                            st->addr, st->deps[i].path);
         }
         compare_dep(s, a, r, i);
@@ -450,7 +472,10 @@ static int finish_report(struct store *s, struct arena *a, struct paths *p,
         }
     }
     for (size_t i = 0; i < st->out_count; i++) {
-        if (out_selected(opt, &st->outs[i])) {
+        if (out_selected(opt, &st->outs[i]) && st->outs[i].is_url) {
+            r->outs[i] = p->far[p->far_taken++].now;
+            compare_out(s, a, r, i);
+        } else if (out_selected(opt, &st->outs[i])) {
             struct hash was = locked_out(r, i);
             r->outs[i] = p->items[paths_add(p, st->outs[i].path, was.md5 && was.legacy, true)];
             compare_out(s, a, r, i);
@@ -477,12 +502,16 @@ int stale_check(struct store *s, struct arena *a, const struct stage *const *sta
     if (rc == 0) {
         rc = content_read(s, a, p.items, p.count, e);
     }
+    if (rc == 0) {
+        rc = urldep_read(s, a, p.far, p.far_count, e);
+    }
     for (size_t i = 0; i < count && rc == 0; i++) {
         rc = finish_report(s, a, &p, opt, &files, &reports[i], e);
     }
     params_cache_release(&files);
     free(p.items);
     free(p.index);
+    free(p.far);
     return rc;
 }
 

@@ -107,11 +107,12 @@ void stale_text(struct strbuf *out, const struct stale_report *reports, size_t c
 
 static void put_hash(struct strbuf *out, const struct hash *h)
 {
-    if (!h->md5) {
+    const char *name = h->etag ? h->etag : h->md5;
+    if (!name) {
         strbuf_adds(out, "unknown");
         return;
     }
-    strbuf_addf(out, "%.12s…", h->md5);
+    strbuf_addf(out, "%.12s…", name + (name[0] == '"'));
     if (h->nfiles >= 0) {
         strbuf_addf(out, ", %" PRId64 " file%s", h->nfiles, h->nfiles == 1 ? "" : "s");
     }
@@ -337,11 +338,11 @@ void stale_explain(struct store *s, struct strbuf *out, const struct stale_repor
 
 static struct value *hash_json(struct arena *a, const struct hash *h)
 {
-    if (!h->md5) {
+    if (!h->md5 && !h->etag) {
         return value_null(a);
     }
     struct value *map = value_map(a);
-    value_set(a, map, "md5", value_cstr(a, h->md5));
+    value_set(a, map, h->etag ? "etag" : "md5", value_cstr(a, h->etag ? h->etag : h->md5));
     if (h->size >= 0) {
         value_set(a, map, "size", value_int(a, h->size));
     }

@@ -12,8 +12,10 @@
 #include "path.h"
 #include "repo.h"
 #include "scmindex.h"
+#include "stagebuild.h"
 #include "state.h"
 #include "str.h"
+#include "urldep.h"
 
 #include <pthread.h>
 #include <stdarg.h>
@@ -34,6 +36,7 @@ struct store_private {
     size_t lock_count, lock_capacity;
     struct scmindex *scmindex;
     struct links *links;
+    struct urlpool *urlpool;
 };
 
 static int link_types(const struct repo *r, struct cas_options *opt, struct err *e)
@@ -106,6 +109,7 @@ void store_close(struct store *s)
     free(s->priv->locks);
     scmindex_free(s->priv->scmindex);
     links_close(s->priv->links);
+    urldep_pool_free(s->priv->urlpool);
     par_free(s->priv->par);
     pthread_mutex_destroy(&s->priv->par_lock);
     cas_close(s->cas);
@@ -277,7 +281,8 @@ void store_par_give(struct store *s, struct par *par)
 
 const char *store_show(const struct store *s, struct arena *a, const char *path)
 {
-    return path[0] == '/' ? path : repo_show(s->repo, a, path);
+    bool elsewhere = path[0] == '/' || stagebuild_is_url(path);
+    return elsewhere ? path : repo_show(s->repo, a, path);
 }
 
 struct scmindex **store_scmindex(struct store *s)
@@ -288,6 +293,11 @@ struct scmindex **store_scmindex(struct store *s)
 struct links *store_links(struct store *s)
 {
     return s->priv->links;
+}
+
+struct urlpool **store_urlpool(struct store *s)
+{
+    return &s->priv->urlpool;
 }
 
 bool store_ignored(struct store *s, const char *path, bool is_dir)

@@ -88,6 +88,8 @@ struct scmindex;
 struct scmindex **store_scmindex(struct store *s); /* for scmindex.c */
 struct links;
 struct links *store_links(struct store *s);
+struct urlpool;
+struct urlpool **store_urlpool(struct store *s); /* for urldep.c */
 
 /* The pool itself, for callees that take one; NULL while another thread uses it. Give it back in
  * any case. */

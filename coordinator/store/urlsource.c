@@ -86,6 +86,11 @@ int urlsource_parse(struct arena *a, const struct config *c, const char *url, st
     return 0;
 }
 
+bool urlsource_has_checksums(const struct urlsource *src)
+{
+    return src->kind != URLSOURCE_LOCAL && strncmp(src->far, "http", 4) == 0;
+}
+
 const char *urlsource_target(struct arena *a, const struct urlsource *src, const char *out,
                              bool force, struct err *e)
 {

@@ -9,6 +9,7 @@
 
 struct config;
 struct err;
+struct remote;
 struct remote_helper_file;
 struct value;
 
@@ -26,7 +27,7 @@ struct urlsource {
     const char *url;             /* as given */
     const char *path;            /* LOCAL: absolute */
     const char *name;            /* the last part of the path: the default name of a copy */
-    const char *far;             /* STORE: the URL behind remote:// */
+    const char *far;             /* not LOCAL: the URL behind remote:// */
     const struct value *options; /* STORE: settings of the remote; NULL: none */
     long jobs;                   /* STORE: transfers at a time; 0: the remote's own */
 };
@@ -38,6 +39,8 @@ struct urlsource_facts {
                              content, as in the cache; else NULL */
     int64_t size, nfiles; /* -1: unknown, or no folder */
 };
+/* The name of the ETag's field: http has `checksum`. */
+bool urlsource_has_checksums(const struct urlsource *src);
 
 /* `c`: for remote://; may be NULL, and may go before *src does, which refers to `url` and the arena
  * alone. ERR_CONFIG "config file error: Unsupported URL type foo://",
@@ -72,6 +75,11 @@ int urlsource_files(struct arena *a, const struct urlsource *src, struct urlsour
 void urlsource_files_release(struct urlsource_files *files);
 int urlsource_look(struct arena *a, const struct urlsource *src, struct urlsource_facts *facts,
                    struct err *e);
+/* The same in two steps, for many sources on one host: the URL to open, with *at, where the source
+ * is below it; then the look. Needs `far`. Thread-safe, with an arena of its own. */
+const char *urlsource_base(struct arena *a, const struct urlsource *src, const char **at);
+int urlsource_look_at(struct arena *a, const struct urlsource *src, struct remote *r,
+                      const char *at, struct urlsource_facts *facts, struct err *e);
 /* Private to urlsource.c: the files to `to`, which must not exist. */
 int urlsource_fetch(struct arena *a, const struct urlsource *src, const char *to,
                     struct urlsource_facts *facts, struct err *e);

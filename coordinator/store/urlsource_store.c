@@ -42,6 +42,7 @@ struct collecting {
     struct arena *a;
     struct urlsource_files *files;
     const struct urlsource *src;
+    size_t skip; /* of each name: what leads to the source */
     struct err *e;
 };
 
@@ -57,12 +58,14 @@ static int add_file(struct urlsource_files *files, struct arena *a,
 static int collect_one(void *ctx, const struct remote_helper_file *f)
 {
     struct collecting *c = ctx;
-    if (!path_is_safe_member(str_from(f->path))) {
+    struct remote_helper_file own = *f;
+    own.path += strlen(f->path) > c->skip ? c->skip : 0;
+    if (!path_is_safe_member(str_from(own.path))) {
         err_set(c->e, ERR_REMOTE, "%s holds '%s', a name that leads out of a folder: refused",
                 c->src->url, f->path);
         return 1;
     }
-    return add_file(c->files, c->a, f);
+    return add_file(c->files, c->a, &own);
 }
 
 static int by_name(const void *a, const void *b)
@@ -71,16 +74,18 @@ static int by_name(const void *a, const void *b)
                   ((const struct remote_helper_file *)b)->path);
 }
 
-static int collect(struct remote *r, struct arena *a, const struct urlsource *src,
+/* `at`: where in the remote the source is; "" for all of it. */
+static int collect(struct remote *r, struct arena *a, const struct urlsource *src, const char *at,
                    struct urlsource_files *files, struct err *e)
 {
     struct remote_helper_file one;
-    struct collecting c = {a, files, src, e};
-    int there = remote_helper_stat(r, a, "", &one, e);
+    struct collecting c = {a, files, src, at[0] ? strlen(at) + 1 : 0, e};
+    int there = remote_helper_stat(r, a, at, &one, e);
     if (there != 0) {
+        one.path = "";
         return there < 0 ? -1 : add_file(files, a, &one);
     }
-    if (r->ops->list && remote_helper_each(r, "", collect_one, &c, e) < 0) {
+    if (r->ops->list && remote_helper_each(r, at, collect_one, &c, e) < 0) {
         return -1;
     }
     if (files->count == 0) {
@@ -98,7 +103,7 @@ int urlsource_files(struct arena *a, const struct urlsource *src, struct urlsour
     if (remote_helper_open(&r, a, src->far, src->options, e) < 0) {
         return -1;
     }
-    int rc = collect(&r, a, src, files, e);
+    int rc = collect(&r, a, src, "", files, e);
     remote_close(&r);
     return rc;
 }
@@ -145,7 +150,7 @@ static void tell(struct arena *a, const struct urlsource *src, const struct urls
     bool md5 = has_no_etags(src);
     *facts = (struct urlsource_facts){.size = 0, .nfiles = -1};
     for (size_t i = 0; i < files->count; i++) {
-        facts->size += (int64_t)files->items[i].size;
+        facts->size += (int64_t)files->items[i].size; /* -1: the server says none */
     }
     if (is_file(files) && md5) {
         facts->md5 = files->items[0].etag;
@@ -162,16 +167,21 @@ static void tell(struct arena *a, const struct urlsource *src, const struct urls
 struct each {
     struct remote *r;
     const struct urlsource_files *files;
-    const char *to;
+    const char *at, *to;
     struct err *errs; /* by file */
     char (*md5)[DIGEST_HEX_SIZE];
 };
 
 /* par_for over the files; their md5s, where the function fills them, become their ETags. */
 static int for_each(struct remote *r, struct arena *a, struct urlsource_files *files,
-                    const char *to, void (*one)(void *ctx, size_t i, int thread), struct err *e)
+                    const char *at, const char *to, void (*one)(void *ctx, size_t i, int thread),
+                    struct err *e)
 {
-    struct each f = {r, files, to, xcalloc(files->count + 1, sizeof(struct err)),
+    struct each f = {r,
+                     files,
+                     at,
+                     to,
+                     xcalloc(files->count + 1, sizeof(struct err)),
                      xcalloc(files->count + 1, DIGEST_HEX_SIZE)};
     struct par *par = par_new(r->jobs);
     int rc = 0;
@@ -192,26 +202,55 @@ static int for_each(struct remote *r, struct arena *a, struct urlsource_files *f
 static void hash_one(void *ctx, size_t i, int thread)
 {
     struct each *f = ctx;
-    (void)thread;
-    remote_helper_md5(f->r, f->files->items[i].path, f->md5[i], &f->errs[i]);
+    struct arena a;
+    arena_init(&a);
+    const char *name = f->files->items[i].path;
+    const char *path = f->at[0] && name[0] ? arena_printf(&a, "%s/%s", f->at, name)
+                       : name[0]           ? name
+                                           : f->at;
+    remote_helper_md5(f->r, path, f->md5[i], &f->errs[i]);
+    arena_release(&a);
+}
+
+int urlsource_look_at(struct arena *a, const struct urlsource *src, struct remote *r,
+                      const char *at, struct urlsource_facts *facts, struct err *e)
+{
+    struct urlsource_files files = {0};
+    int rc = collect(r, a, src, at, &files, e);
+    if (rc == 0 && has_no_etags(src)) {
+        rc = for_each(r, a, &files, at, NULL, hash_one, e);
+    }
+    if (rc == 0) {
+        tell(a, src, &files, facts);
+    }
+    urlsource_files_release(&files);
+    return rc;
+}
+
+const char *urlsource_base(struct arena *a, const struct urlsource *src, const char **at)
+{
+    const char *host = strstr(src->far, "://") + 3;
+    const char *path = host + strcspn(host, "/?#");
+    bool http = strncmp(src->far, "http", 4) == 0;
+    const char *from = path + strspn(path, "/");
+    size_t n = strlen(from);
+    while (!http && n > 0 && from[n - 1] == '/') {
+        n--;
+    }
+    *at = arena_strndup(a, from, n);
+    const char *base = arena_strndup(a, src->far, (size_t)(path - src->far));
+    return strncmp(base, "ssh://", 6) == 0 ? arena_printf(a, "%s/", base) : base;
 }
 
 int urlsource_look(struct arena *a, const struct urlsource *src, struct urlsource_facts *facts,
                    struct err *e)
 {
     struct remote r;
-    struct urlsource_files files = {0};
-    if (remote_helper_open(&r, a, src->far, src->options, e) < 0) {
+    const char *at;
+    if (remote_helper_open(&r, a, urlsource_base(a, src, &at), src->options, e) < 0) {
         return -1;
     }
-    int rc = collect(&r, a, src, &files, e);
-    if (rc == 0 && has_no_etags(src)) {
-        rc = for_each(&r, a, &files, NULL, hash_one, e);
-    }
-    if (rc == 0) {
-        tell(a, src, &files, facts);
-    }
-    urlsource_files_release(&files);
+    int rc = urlsource_look_at(a, src, &r, at, facts, e);
     remote_close(&r);
     return rc;
 }
@@ -258,7 +297,7 @@ static int fetch_all(struct remote *r, struct arena *a, const struct urlsource *
         bytes += files->items[i].size;
     }
     r->ops->expect(r->ctx, "Downloading", bytes);
-    int rc = for_each(r, a, files, to, has_no_etags(src) ? fetch_and_hash_one : fetch_one, e);
+    int rc = for_each(r, a, files, "", to, has_no_etags(src) ? fetch_and_hash_one : fetch_one, e);
     r->ops->expect(r->ctx, "", 0);
     return rc;
 }
@@ -273,7 +312,7 @@ int urlsource_fetch(struct arena *a, const struct urlsource *src, const char *to
     }
     int rc = src->jobs > 0 ? remote_set_jobs(&r, src->jobs, e) : 0;
     if (rc == 0) {
-        rc = collect(&r, a, src, &files, e);
+        rc = collect(&r, a, src, "", &files, e);
     }
     if (rc == 0) {
         rc = fetch_all(&r, a, src, &files, to, e);

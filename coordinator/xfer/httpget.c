@@ -106,6 +106,7 @@ void httpget_parse_header(struct httpget_reply *r, struct str line)
     struct str value = str_trim((struct str){colon + 1, line.n - name.n - 1});
     if (name.n == 4 && strncasecmp(name.p, "etag", 4) == 0) {
         keep(r->etag, sizeof(r->etag), str_starts(value, "\"") ? value : STR(""));
+        keep(r->any_etag, sizeof(r->any_etag), value);
     } else if (name.n == 13 && strncasecmp(name.p, "last-modified", 13) == 0) {
         keep(r->last_modified, sizeof(r->last_modified), value);
     } else if (name.n == 12 && strncasecmp(name.p, "content-type", 12) == 0) {
@@ -114,6 +115,12 @@ void httpget_parse_header(struct httpget_reply *r, struct str line)
         r->has_length = parse_u64(value, &r->length);
     } else if (name.n == 13 && strncasecmp(name.p, "content-range", 13) == 0) {
         parse_content_range(r, value);
+    } else if (name.n == 11 && strncasecmp(name.p, "content-md5", 11) == 0) {
+        keep(r->content_md5, sizeof(r->content_md5), value);
+    } else if (name.n == 6 && strncasecmp(name.p, "digest", 6) == 0) {
+        keep(r->digest, sizeof(r->digest), value);
+    } else if (name.n == 13 && strncasecmp(name.p, "accept-ranges", 13) == 0) {
+        r->no_ranges = str_is(value, "none");
     }
 }
 

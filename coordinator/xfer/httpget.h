@@ -21,6 +21,9 @@ struct httpget; /* a handle with its connection and its cookies */
 struct httpget_reply { /* of the last answer, redirects apart */
     long status;
     char etag[256]; /* strong validators only; "" when absent, weak or too long */
+    /* As they came, "" when absent or too long. */
+    char any_etag[256], content_md5[128], digest[256];
+    bool no_ranges; /* Accept-Ranges: none */
     char last_modified[64];
     char content_type[128];
     bool has_length, has_range;

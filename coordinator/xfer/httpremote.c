@@ -3,6 +3,7 @@
  * POST (or `method`) writes; nothing can be listed or deleted, so there is no run cache and no gc.
  */
 #include "alloc.h"
+#include "httpfacts.h"
 #include "keystore.h"
 #include "signing.h"
 
@@ -148,6 +149,17 @@ static int http_open(struct netremote *n, void **ctx, struct err *e)
     return 0;
 }
 
+/* Objects of a cache are looked up by the thousand: HEAD says enough of them. */
+static void http_has(void *ctx, struct netop *op)
+{
+    char md5[33];
+    if (keystore_path_md5(netop_path(op), md5)) {
+        keystore_has(ctx, op);
+    } else {
+        httpfacts_has(ctx, op);
+    }
+}
+
 static void http_close(void *ctx)
 {
     free(ctx);
@@ -155,7 +167,7 @@ static void http_close(void *ctx)
 
 #define KIND(name)                                                                                 \
     {                                                                                              \
-        .scheme = (name), .can = "", .open = http_open, .has = keystore_has, .put = keystore_put,  \
+        .scheme = (name), .can = "", .open = http_open, .has = http_has, .put = keystore_put,      \
         .get = keystore_get, .close = http_close                                                   \
     }
 

@@ -91,6 +91,25 @@ boto3.client(\"s3\", endpoint_url=sys.argv[1]).put_object(Bucket=\"bucket\", Key
     nephron update x.dvc >got && grep Importing got && test "$(cat x/a)" = new && cp x.dvc "$top/x.nephron" && cp was x.dvc && dvc update -q x.dvc && test_cmp x.dvc "$top/x.nephron"
 '
 
+# What `status` and `repro` say of stages on URLs, and their dvc.lock; with both. PUT replaces src/one.txt.
+url_stage() {
+    at ours && mkdir -p "$1" && cd "$1" && rm -f dvc.lock o && $program status >"$top/said" && $program repro -q && cat dvc.lock >>"$top/said" && $program status >>"$top/said"
+}
+
+test_expect_success "dependencies of stages on files and folders: the same dvc.lock, and nothing stale in the other one" '
+    at ours && mkdir -p st && printf "stages:\n  s:\n    cmd: echo >o\n    deps:\n    - remote://b/src/one.txt\n    - remote://b/src/dir\n    - remote://b/src/dir/sub/\n    - remote://b\n    outs: [o]\n" >st/dvc.yaml &&
+    for program in dvc nephron; do url_stage st && mv "$top/said" "$top/said.$program" || return 1; done && test_cmp "$top/said.dvc" "$top/said.nephron" && dvc status >"$top/got" && grep "up to date" "$top/got" &&
+    "$boto" -c "
+import boto3, sys
+s3 = boto3.client(\"s3\", endpoint_url=sys.argv[1])
+s3.put_object(Bucket=\"bucket\", Key=\"src/dir/a\", Body=b\"newer\")
+s3.delete_object(Bucket=\"bucket\", Key=\"src/one.txt\")" "$s3" && dvc status >"$top/want" && nephron status >"$top/got" && test_cmp "$top/want" "$top/got" && grep "deleted: .*one.txt" "$top/got" &&
+    grep "modified: .*src/dir$" "$top/got" && test_expect_code 255 nephron repro 2>"$top/err" && grep "dependency .remote://b/src/one.txt. does not exist" "$top/err" && at ours && rm -rf st &&
+    "$boto" -c "
+import boto3, sys
+boto3.client(\"s3\", endpoint_url=sys.argv[1]).put_object(Bucket=\"bucket\", Key=\"src/one.txt\", Body=b\"src/one.txt\")" "$s3"
+'
+
 test_expect_success "get-url and list-url" '
     at ours && rm -rf got* && nephron get-url remote://b/src/dir gotdir && test "$(cat "gotdir/ü +%20")" = "src/dir/ü +%20" && test "$(stat -c %a gotdir/a)" = 644 &&
     nephron get-url s3://bucket/src/one.txt --fs-config "endpointurl=$s3" -f && test "$(cat one.txt)" = src/one.txt && nephron list-url -R remote://b/src | sort >"$top/list.ours" &&

@@ -158,4 +158,11 @@ test_expect_success DVC "import-url, update, get-url, list-url: the same files a
     test_expect_code 1 nephron get-url remote://b/none 2>err && test_expect_code 1 dvc get-url remote://b/none 2>want && test_cmp want err
 '
 
+test_expect_success DVC "dependencies of stages: as DVC records them, and as it finds them changed" '
+    at ours && nephron remote add -q -f b "$ssh$far" && mkdir -p "$far/src/dir/e" && echo 1 >"$far/src/file" && echo 2 >"$far/src/dir/1" && echo 3 >"$far/src/dir/e/2" && mkdir st && cd st &&
+    printf "stages:\n  s:\n    cmd: echo >o\n    deps:\n    - $ssh$far/src/file\n    - $ssh$far/src/dir\n    - remote://b/src/dir/e/\n    outs: [o]\n" >dvc.yaml && for program in dvc nephron; do
+        rm -f dvc.lock o && $program repro -q && cp dvc.lock "$top/lock.$program" || return 1; done && test_cmp "$top/lock.dvc" "$top/lock.nephron" && nephron status >got && dvc status dvc.yaml >got && grep "up to date" got &&
+    echo 4 >"$far/src/dir/e/2" && rm "$far/src/file" && dvc status dvc.yaml >"$top/want" && nephron status dvc.yaml >"$top/got" && test_cmp "$top/want" "$top/got" && grep "deleted: .*src/file" "$top/got"
+'
+
 test_done

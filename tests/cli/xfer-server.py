@@ -10,7 +10,7 @@ Writes its port to PORTFILE when it listens, one line a request to LOG, and ends
   /status/C       status C                               /loop/x      redirects to itself
   /hops/N/x       N redirects, then /plain/x             /to/URL      redirect to a quoted URL
   /html/x         a web page                             /slow/x      64 KiB each 0.05 s
-  /live/x         FILE as it is now; HEAD too
+  /live/x         FILE as it is now; HEAD too            /untagged/x  the same, Last-Modified instead of an ETag
   /wrongrange/x   answers another range than asked       /empty/x     no bytes
   /uc?id=…        Google Drive: direct, form, link, cookie, quota, private, elsewhere
 """
@@ -147,7 +147,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """FILE as it is at this moment."""
         try:
             with open(sys.argv[1], "rb") as f:
-                return self.serve(f.read())
+                tagged = not self.path.startswith("/untagged/")
+                return self.serve(f.read(), etag=tagged, modified=None if tagged else "Mon, 02 Mar 2026 10:00:00 GMT")
         except FileNotFoundError:
             return self.answer(404, b"no such file")
 
@@ -165,7 +166,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         part = url.path.split("/")
         what = part[1]
         try:
-            if what == "live":
+            if what in ("live", "untagged"):
                 return self.live()
             if what == "uc":
                 return self.drive(query)
