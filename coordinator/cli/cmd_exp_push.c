@@ -178,7 +178,7 @@ static int run(struct words *w)
 
 static int push_or_pull(int argc, char **argv, bool pushing)
 {
-    struct words w = {.cache = true, .data = {.push = pushing}};
+    struct words w = {.choice.num = 1, .cache = true, .data = {.push = pushing}};
     const struct opt options[] = {
         EXPREFS_OPTIONS(w.choice, w.revs),
         {OPT_FLAG, 'f', "force", NULL, "replace another experiment of the same name", &w.force,

@@ -55,6 +55,9 @@ static int list(struct session *s, const struct list_words *w, struct err *e)
         expref_choose(&s->repo, &s->arena, &w->choice, &l, e) < 0) {
         return -1;
     }
+    if (s->quiet) {
+        return 0;
+    }
     qsort(l.items, l.count, sizeof(*l.items), compare_baselines);
     const char *shown = "";
     struct revnames names = {0};
@@ -83,14 +86,14 @@ static int list(struct session *s, const struct list_words *w, struct err *e)
 
 int cmd_exp_list(int argc, char **argv)
 {
-    struct list_words w = {0};
+    struct list_words w = {.choice.num = 1};
     struct opt_list revs = {0}, args = {0};
     bool quiet = false;
     const struct opt options[] = {
         EXPREFS_OPTIONS(w.choice, revs),
         {OPT_FLAG, 0, "name-only", NULL, "names alone", &w.names, "names-only"},
         {OPT_FLAG, 0, "sha-only", NULL, "commits alone", &w.shas, "shas-only"},
-        {OPT_FLAG, 'q', "quiet", NULL, "print nothing but the list", &quiet, NULL},
+        {OPT_FLAG, 'q', "quiet", NULL, "print nothing", &quiet, NULL},
         OPT_END};
     const struct opt_spec spec = {
         .usage = "nephron exp list [OPTION]... [GIT_REMOTE]",
@@ -274,7 +277,7 @@ static int run_remove(const struct remove_words *w)
 
 int cmd_exp_remove(int argc, char **argv)
 {
-    struct remove_words w = {0};
+    struct remove_words w = {.choice.num = 1};
     struct opt_list revs = {0}, args = {0};
     const struct opt options[] = {
         EXPREFS_OPTIONS(w.choice, revs),

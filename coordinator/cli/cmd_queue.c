@@ -318,6 +318,23 @@ static int queue_kill(int argc, char **argv)
 
 /* ---- logs ---- */
 
+/* Where the log ends, without the line by which nephron ended it. */
+static long end_of_log(FILE *f)
+{
+    static const char mark[] = "[exited with ";
+    char part[256];
+    long size = fseek(f, 0, SEEK_END) == 0 ? ftell(f) : 0;
+    long from = size > (long)sizeof part ? size - (long)sizeof part : 0;
+    if (size <= 0 || fseek(f, from, SEEK_SET) < 0) {
+        return size;
+    }
+    size_t n = fread(part, 1, sizeof part, f), at = n > 0 ? n - 1 : 0;
+    while (at > 0 && part[at - 1] != '\n') {
+        at--;
+    }
+    return str_starts((struct str){part + at, n - at}, mark) ? from + (long)at : size;
+}
+
 /* From `at` on; the new end. */
 static long print_from(const char *path, long at)
 {
@@ -326,11 +343,17 @@ static long print_from(const char *path, long at)
     if (f == NULL) {
         return at;
     }
+    long end = end_of_log(f);
     if (fseek(f, at, SEEK_SET) == 0) {
-        for (size_t n; (n = fread(part, 1, sizeof part, f)) > 0;) {
+        while (at < end) {
+            size_t want = end - at < (long)sizeof part ? (size_t)(end - at) : sizeof part;
+            size_t n = fread(part, 1, want, f);
+            if (n == 0) {
+                break;
+            }
             fwrite(part, 1, n, stdout);
+            at += (long)n;
         }
-        at = ftell(f);
     }
     fclose(f);
     fflush(stdout);
@@ -393,6 +416,9 @@ static int show_log(struct session *s, const char *name, bool follow, struct err
         t = expqueue_find(&l, name, RUNNING);
     }
     print_from(path, at);
+    if (!follow) {
+        printf("\n");
+    }
     return 0;
 }
 

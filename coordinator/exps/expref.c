@@ -264,6 +264,9 @@ static int choose_revs(const struct repo *r, struct arena *a, const struct expre
                                          .num = c->num};
     struct revision *revs;
     size_t count, capacity = 0;
+    if (c->num == 0) {
+        return 0;
+    }
     if (revision_list(r, &scope, a, &revs, &count, e) < 0) {
         return -1;
     }

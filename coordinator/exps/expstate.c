@@ -3,7 +3,9 @@
 
 #include "alloc.h"
 #include "err.h"
+#include "expqueue.h"
 #include "expref.h"
+#include "fs.h"
 #include "git.h"
 #include "lock.h"
 #include "pipeline.h"
@@ -309,12 +311,16 @@ static struct value *executor(struct collector *c, const struct exptask *t)
 {
     struct arena *a = c->a;
     struct value *v = value_map(a), *local = value_map(a);
+    struct expqueue q = {c->s->repo, a};
+    const char *log = expqueue_log_path(&q, t->rev);
     value_set(a, v, "state", value_cstr(a, exptask_state_name(t->state)));
     value_set(a, v, "name", t->state == EXPTASK_FAILED ? value_null(a) : value_cstr(a, "dvc-task"));
     value_set(a, local, "root", value_null(a));
-    value_set(a, local, "log", value_null(a));
+    value_set(a, local, "log",
+              t->state != EXPTASK_QUEUED && fs_exists(log) ? value_cstr(a, log) : value_null(a));
     value_set(a, local, "pid", value_null(a));
-    value_set(a, local, "returncode", value_null(a));
+    value_set(a, local, "returncode",
+              t->state == EXPTASK_SUCCESS ? value_int(a, 0) : value_null(a));
     value_set(a, local, "task_id", value_cstr(a, t->rev));
     value_set(a, v, "local", local);
     return v;
