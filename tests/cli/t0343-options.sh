@@ -20,9 +20,9 @@ test_expect_success "-v before and after the command" '
 '
 
 # DVC asks the source; here nothing may pass for unchanged that never ran.
-test_expect_success "a stage that depends on a URL is refused while nothing is recorded" '
-    mkdir u && (cd u && git init -q && nephron init -q && printf "stages:\n  a:\n    cmd: echo hi >o\n    deps: [http://127.0.0.1:9/x]\n    outs: [o]\n" >dvc.yaml &&
-        test_expect_code 255 nephron repro 2>err && grep "stage .a. depends on .http" err && test ! -e o)
+test_expect_success "a stage that depends on a dataset is refused while nothing is recorded" '
+    mkdir u && (cd u && git init -q && nephron init -q && printf "stages:\n  a:\n    cmd: echo hi >o\n    deps: [ds://x]\n    outs: [o]\n" >dvc.yaml &&
+        test_expect_code 255 nephron repro 2>err && grep "stage .a. depends on .ds://x" err && test ! -e o)
 '
 
 test_done
