@@ -140,7 +140,7 @@ def command(folder, report, rng, name, only):
     fresh(template, top)
     r = shim.run([NEPHRON] + words, top, top, CALLS)
     code, oracle, calls = r.code, tree(top, any_order=True), r.count
-    report.case(name + ": undisturbed", [] if code == (name == "fsck") and calls >= 5 else ["exit %s, %d calls: %s" % (code, calls, r.err)])
+    report.case(name + ": undisturbed", [] if code == (name == "fsck") and calls >= 4 else ["exit %s, %d calls: %s" % (code, calls, r.err)])
     step = 1 if ALL else max(1, calls // 40)
     for n in [only] if only else range(1 + rng.randrange(step), calls + 1, step):
         fresh(template, top)
