@@ -5,7 +5,8 @@
 
 Run by the python of DVC's own environment. Each folder is copied and made a git repository. The corpus has no data: some of it
 is made up from the paths alone (numbers for metrics and plots, text for deps and outs), a few stages are committed, and then
-parameters, metrics and outputs change. PART of PARTS looks at every so-manieth folder. Prints a difference as it is found and a
+parameters, metrics and outputs change. PART of PARTS looks at every so-manieth folder. Where a command answers as text and as JSON, one
+folder is asked for the one and the next for the other; NEPHRON_CORPUS_ALL=1: for both. Prints a difference as it is found and a
 summary; exit status 1 when there is any.
 """
 
@@ -23,6 +24,7 @@ import peer_text
 import plot_view
 
 LIMIT = int(os.environ.get("DIFF_CHARS", "1500"))
+ALL = os.environ.get("NEPHRON_CORPUS_ALL") == "1"
 STAGES_COMMITTED = 4  # of each repository
 
 # Words, and how the answers are made comparable: "lines" are sorted where the order of a hash table or of a folder decides.
@@ -260,6 +262,13 @@ def asked(name, words):
     return words in LARGE.get(name, [words]) and not any(re.fullmatch(e, f"{name}: {words}") for e in EXCUSED)
 
 
+def in_turn(index):
+    """The commands, without the text or the JSON of those that have both."""
+    both = {words for words, _ in COMMANDS if f"{words} --json" in dict(COMMANDS)}
+    skipped = both if index % 2 else {f"{words} --json" for words in both}
+    return [c for c in COMMANDS if ALL or c[0] not in skipped]
+
+
 def main():
     corpus, nephron, dump, part, *only = sys.argv[1:]
     nephron, dump = os.path.abspath(nephron), os.path.abspath(dump)
@@ -268,10 +277,10 @@ def main():
     names = names if only else names[number_of - 1 :: parts]
     dvc_peer.preload()
     answers = differences = 0
-    for name in names:
+    for index, name in enumerate(names):
         with tempfile.TemporaryDirectory() as top:
             folder = Folder(os.path.join(corpus, name), os.path.realpath(top), nephron, dump)
-            commands = [(words, kind) for words, kind in COMMANDS if asked(name, words)]
+            commands = [(words, kind) for words, kind in in_turn(index) if asked(name, words)]
             answers += len(commands)
             for words, a, b in folder.compare(commands):
                 differences += 1
