@@ -71,7 +71,7 @@ struct expref_choice {
     bool all;
     const char *const *revs; /* none: HEAD */
     size_t rev_count;
-    long num; /* of --rev and its first parents so many; 0: none, negative: all */
+    long num;                 /* of --rev and its first parents so many; 0: none, negative: all */
     const char *const *names; /* these, not those of revs */
     size_t name_count;
     const char *remote; /* experiments of that repository; NULL: here */
