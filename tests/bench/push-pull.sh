@@ -13,11 +13,12 @@ while test $i -lt "$rounds"; do
         test $side = ours && program=$nephron || program=$dvc
         "$program" remote add -q -d far "$dir/far-$side$i" && "$program" add -q data || fail "cannot add"
         timed push.$side "$program" push -q
-        mkdir aside && mv .dvc/cache aside/
+        aside=$dir/aside-$side$i # not in the repository, where both would walk through it
+        mkdir "$aside" && mv .dvc/cache "$aside"/
         timed fetch.$side "$program" fetch -q
-        mv data aside/
+        mv data "$aside"/
         timed checkout.$side "$program" checkout -q
-        mv .dvc/cache aside/again && mv data aside/data2
+        mv .dvc/cache "$aside"/again && mv data "$aside"/data2
         timed pull.$side "$program" pull -q
         diff -r data "$dir/files" >/dev/null || fail "$program has brought back other files"
     done
