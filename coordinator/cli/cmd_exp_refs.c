@@ -58,7 +58,9 @@ static int list(struct session *s, const struct list_words *w, struct err *e)
     if (s->quiet) {
         return 0;
     }
-    qsort(l.items, l.count, sizeof(*l.items), compare_baselines);
+    if (l.count > 0) {
+        qsort(l.items, l.count, sizeof(*l.items), compare_baselines);
+    }
     const char *shown = "";
     struct revnames names = {0};
     if (!w->names && !w->shas && revnames_read(&s->repo, &s->arena, &names, e) < 0) {
