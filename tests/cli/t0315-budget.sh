@@ -7,6 +7,7 @@ test_description="what status and a no-op repro may cost: time, system calls, no
 
 # With a run store configured, to see that neither asks for it.
 unset NEPHRON_REDIS_URL
+cleanup 'cd "$SHARNESS_TRASH_DIRECTORY/r" && nephron redis stop >/dev/null 2>&1'
 
 if ldd "$NEPHRON_BIN_DIR/nephron" | grep -q "lib[at]san"; then
     skip_all="sanitizers have a budget of their own"
