@@ -166,7 +166,7 @@ static int open_small(const struct cas_copy *c, struct reading *r, struct cas_te
         return -1;
     }
     r->opened_ns = state_now_ns();
-    if (p->st.st_size > (off_t)SMALL || is_known(c, p)) {
+    if (is_known(c, p) || p->st.st_size > (off_t)SMALL) {
         close(r->fd);
         r->fd = -1;
         return 0;
