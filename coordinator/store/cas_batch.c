@@ -93,8 +93,7 @@ static void name_one(void *ctx, size_t k, int thread)
         return;
     }
     if (!b->moved[folder_of(p)] && name_file(b, p, b->copy.temps[i], &e) < 0) {
-        p->failed = xmalloc(sizeof(*p->failed));
-        *p->failed = e;
+        cas_copy_failed(p, &e);
         return;
     }
     free(b->copy.temps[i]);

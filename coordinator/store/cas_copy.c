@@ -135,7 +135,7 @@ static int open_waiting(const struct cas_copy *c, const struct cas_put *p, struc
     return 0;
 }
 
-static void fail(struct cas_put *p, const struct err *why)
+void cas_copy_failed(struct cas_put *p, const struct err *why)
 {
     p->failed = xmalloc(sizeof(*p->failed));
     *p->failed = *why;
@@ -238,7 +238,7 @@ static void finish_small(const struct cas_copy *c, const struct reading *r)
     close(r->fd);
     if (rc < 0) {
         fs_temp_abort(&t);
-        fail(r->put, &e);
+        cas_copy_failed(r->put, &e);
     } else if (rc == 0) {
         c->temps[r->put - c->puts] = xstrdup(t.path);
     }
@@ -259,7 +259,7 @@ static void copy_group(void *ctx, size_t k, int thread)
         struct err e = ERR_INIT;
         group[i].put = &c->puts[c->first + from + i];
         if (open_small(c, &group[i], texts, &e) < 0) {
-            fail(group[i].put, &e);
+            cas_copy_failed(group[i].put, &e);
             if (group[i].fd >= 0) {
                 close(group[i].fd);
             }
@@ -326,7 +326,7 @@ static void copy_one_big(void *ctx, size_t k, int thread)
     }
     if (rc < 0) {
         fs_temp_abort(&t);
-        fail(p, &e);
+        cas_copy_failed(p, &e);
     } else if (t.path[0]) {
         c->temps[c->first + k] = xstrdup(t.path);
     }

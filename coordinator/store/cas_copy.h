@@ -13,6 +13,8 @@
  * big ones are hashed while they are copied.
  */
 
+struct err;
+
 struct cas_copy {
     struct cas *cas;
     struct cas_put *puts;
@@ -28,6 +30,8 @@ struct cas_copy {
 
 /* Items first … first + count - 1. Failures stand in puts[].failed. */
 void cas_copy_run(struct cas_copy *c, struct par *par, size_t first, size_t count);
+/* Notes why an item failed, in the copy or in what follows. */
+void cas_copy_failed(struct cas_put *p, const struct err *why);
 void cas_copy_release(struct cas_copy *c);
 
 #endif
