@@ -286,7 +286,7 @@ bool value_is_scalar(const struct value *v)
     return v->type != VALUE_LIST && v->type != VALUE_MAP;
 }
 
-static bool as_number(const struct value *v, double *out)
+bool value_as_double(const struct value *v, double *out)
 {
     switch (v->type) {
     case VALUE_BOOL:
@@ -325,7 +325,7 @@ bool value_eq(const struct value *a, const struct value *b)
     if (a->type == VALUE_INT && b->type == VALUE_INT) {
         return a->i == b->i;
     }
-    if (as_number(a, &x) && as_number(b, &y)) {
+    if (value_as_double(a, &x) && value_as_double(b, &y)) {
         return x == y;
     }
     if (a->type != b->type) {

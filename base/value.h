@@ -85,6 +85,8 @@ struct value *value_find(const struct value *root, const char *dotted);
 bool value_remove(struct value *map, const char *key);
 
 bool value_is_scalar(const struct value *v);
+/* The number that a bool, int or float is; false: it is none of these. */
+bool value_as_double(const struct value *v, double *out);
 /* Equal by value as Python's ==: 1 == 1.0 == True, map order irrelevant, NaN never equal. */
 bool value_eq(const struct value *a, const struct value *b);
 struct value *value_copy(struct arena *a, const struct value *v); /* deep */

@@ -23,21 +23,7 @@ static const char *type_of(const struct value *v)
 
 static bool number_of(const struct value *v, double *out)
 {
-    switch (v->type) {
-    case VALUE_BOOL:
-        *out = v->b;
-        return true;
-    case VALUE_INT:
-        *out = (double)v->i;
-        return true;
-    case VALUE_FLOAT:
-        *out = v->f;
-        return true;
-    case VALUE_STR:
-        return num_parse_double(str_trim(v->s), out);
-    default:
-        return false;
-    }
+    return v->type == VALUE_STR ? num_parse_double(str_trim(v->s), out) : value_as_double(v, out);
 }
 
 static struct value *refuse(const struct value *v, const char *to, struct err *e)
