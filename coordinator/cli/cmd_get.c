@@ -404,6 +404,7 @@ int cmd_du(int argc, char **argv)
 
 struct get_words {
     const char *url, *path, *out, *rev;
+    const char *version, *stage; /* of an artifact */
     struct foreign how;
     bool show_url, force, quiet;
 };
@@ -426,7 +427,7 @@ static int take(struct gitsource *g, const struct get_words *w, const char *to, 
     return 0;
 }
 
-static int get_path(struct arena *a, const struct get_words *w, struct err *e)
+static int get_path(struct arena *a, struct get_words *w, struct err *e)
 {
     struct gitsource g;
     const struct urlsource src = {.name = path_basename(path_normal(a, w->path))};
@@ -450,6 +451,28 @@ static int get_failed(struct arena *a, const struct get_words *w, const char *wh
 }
 
 /* The options of both commands; expanded into each table. */
+typedef int get_fn(struct arena *a, struct get_words *w, struct err *e);
+
+/* Options and the two words, then `get`. */
+static int run_get(const struct opt_spec *spec, int argc, char **argv, struct get_words *w,
+                   get_fn *get)
+{
+    struct opt_list args = {0};
+    int code;
+    if (session_options(spec, argc, argv, &args, 254, &code)) {
+        struct err e = ERR_INIT;
+        struct arena a;
+        arena_init(&a);
+        w->url = args.items[0];
+        w->path = args.items[1];
+        code = get(&a, w, &e) == 0 ? 0 : get_failed(&a, w, args.items[1], &e);
+        arena_release(&a);
+    }
+    foreign_release(&w->how);
+    opt_list_release(&args);
+    return code;
+}
+
 #define GET_OPTIONS(w, jobs)                                                                       \
     {OPT_STR, 'o', "out", "PATH", "name or folder of the copy", &(w).out, NULL},                   \
         FOREIGN_OPTIONS((w).how),                                                                  \
@@ -465,7 +488,6 @@ int cmd_get(int argc, char **argv)
 {
     struct get_words w = {0};
     long jobs = 0;
-    struct opt_list args = {0};
     const struct opt options[] = {
         GET_OPTIONS(w, jobs), {OPT_STR, 0, "rev", "REV", "this revision", &w.rev, NULL}, OPT_END};
     const struct opt_spec spec = {
@@ -477,23 +499,10 @@ int cmd_get(int argc, char **argv)
         .options = options,
         .min_args = 2,
         .max_args = 2};
-    int code;
-    if (session_options(&spec, argc, argv, &args, 254, &code)) {
-        struct err e = ERR_INIT;
-        struct arena a;
-        arena_init(&a);
-        w.url = args.items[0];
-        w.path = args.items[1];
-        code = get_path(&a, &w, &e) == 0 ? 0 : get_failed(&a, &w, w.path, &e);
-        arena_release(&a);
-    }
-    foreign_release(&w.how);
-    opt_list_release(&args);
-    return code;
+    return run_get(&spec, argc, argv, &w, get_path);
 }
 
-static int get_artifact(struct arena *a, struct get_words *w, const char *version,
-                        const char *stage, struct err *e)
+static int get_artifact(struct arena *a, struct get_words *w, struct err *e)
 {
     const char *name = w->path;
     struct gitsource g;
@@ -501,7 +510,7 @@ static int get_artifact(struct arena *a, struct get_words *w, const char *versio
     if (gitsource_open(a, &place, &g, e) < 0) {
         return -1;
     }
-    int rc = gitsource_artifact_rev(&g, name, version, stage, &w->rev, e);
+    int rc = gitsource_artifact_rev(&g, name, w->version, w->stage, &w->rev, e);
     gitsource_close(&g);
     place.rev = w->rev;
     place.from_git = true;
@@ -516,12 +525,10 @@ static int get_artifact(struct arena *a, struct get_words *w, const char *versio
 static int artifacts_get(int argc, char **argv)
 {
     struct get_words w = {0};
-    const char *version = NULL, *stage = NULL;
     long jobs = 0;
-    struct opt_list args = {0};
     const struct opt options[] = {
-        {OPT_STR, 0, "rev", "VERSION", "this version: v1.2.0", &version, NULL},
-        {OPT_STR, 0, "stage", "STAGE", "the version that has this stage: prod", &stage, NULL},
+        {OPT_STR, 0, "rev", "VERSION", "this version: v1.2.0", &w.version, NULL},
+        {OPT_STR, 0, "stage", "STAGE", "the version that has this stage: prod", &w.stage, NULL},
         GET_OPTIONS(w, jobs),
         OPT_END};
     const struct opt_spec spec = {
@@ -534,21 +541,7 @@ static int artifacts_get(int argc, char **argv)
         .options = options,
         .min_args = 2,
         .max_args = 2};
-    int code;
-    if (session_options(&spec, argc, argv, &args, 254, &code)) {
-        struct err e = ERR_INIT;
-        struct arena a;
-        arena_init(&a);
-        w.url = args.items[0];
-        w.path = args.items[1];
-        code = get_artifact(&a, &w, version, stage, &e) == 0
-                   ? 0
-                   : get_failed(&a, &w, args.items[1], &e);
-        arena_release(&a);
-    }
-    foreign_release(&w.how);
-    opt_list_release(&args);
-    return code;
+    return run_get(&spec, argc, argv, &w, get_artifact);
 }
 
 int cmd_artifacts(int argc, char **argv)
