@@ -258,10 +258,7 @@ int sync_move(struct session *s, const struct sync_choice *choice, bool run_cach
     }
     sync_sets_release(&sets);
     if (rc == 0 && t.missing.n > 0) {
-        session_warn(arena_printf(&s->arena,
-                                  "Some of the cache files do not exist neither locally nor on "
-                                  "remote. Missing cache files:%s",
-                                  t.missing.p));
+        session_warn(arena_printf(&s->arena, REMOTE_MISSING_FILES "%s", t.missing.p));
     }
     if (rc == 0 && t.failed > 0) {
         rc = err_set(e, ERR_REMOTE, "%zu files failed to %s", t.failed,

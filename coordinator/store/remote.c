@@ -127,9 +127,7 @@ static void note_failure(struct store *s, struct cas_id id, const struct err *wh
 
 static void note_missing_list(struct store *s, struct cas_id id)
 {
-    store_note(s, STORE_NOTE_WARN,
-               "Some of the cache files do not exist neither locally nor on remote. "
-               "Missing cache files:\nname: None, %s: %s",
+    store_note(s, STORE_NOTE_WARN, REMOTE_MISSING_FILES "\nname: None, %s: %s",
                id.legacy ? "md5-dos2unix" : "md5", id.md5);
 }
 

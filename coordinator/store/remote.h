@@ -83,6 +83,10 @@ void remote_open_dir(struct remote *r, struct arena *a, const char *dir);
 /* "files/md5/ab/cdef…" of an object, as remote_ops want it. */
 void remote_object_path(char out[64], struct cas_id id);
 
+/* DVC's warning, before a line for each of them. */
+#define REMOTE_MISSING_FILES                                                                       \
+    "Some of the cache files do not exist neither locally nor on remote. Missing cache files:"
+
 /* The objects that stages use: each once, folders with their members. */
 struct remote_object {
     struct cas_id id;
